@@ -1,0 +1,88 @@
+"""Checks of arguments: each returns the value ready for use, or raises one ``ValueError`` that names the argument."""
+
+import numpy as np
+
+
+def as_matrix(X, name="X", *, columns=None, unit_interval=False):
+    """Return ``X`` as a finite floating-point matrix with at least one row; float32 stays float32.
+
+    ``columns`` is the number of columns wanted; ``unit_interval`` asks for entries in [0, 1].
+    """
+    X = as_floats(X, name)
+    if X.ndim != 2 or X.shape[0] == 0 or X.shape[1] == 0:
+        wanted = "(samples, features)" if columns is None else f"(samples, {columns})"
+        hint = f"; for a single sample write {name}[np.newaxis, :]" if X.ndim == 1 and X.size else ""
+        raise ValueError(f"{name} must be a matrix of shape {wanted} with at least one row, got shape {X.shape}{hint}")
+    if columns is not None and X.shape[1] != columns:
+        raise ValueError(f"{name} must have {columns} columns, got shape {X.shape}")
+    if not np.isfinite(X.sum(dtype=float)) and not np.isfinite(X).all():
+        row, column = np.argwhere(~np.isfinite(X))[0]
+        raise ValueError(f"{name} must be finite, but {name}[{row}, {column}] is {X[row, column]}")
+    if unit_interval and (X.min() < 0 or X.max() > 1):
+        raise ValueError(
+            f"{name} must lie in [0, 1] for a sigmoid output, got values from {X.min():.4g} to {X.max():.4g}; "
+            'rescale the data or use output="linear"'
+        )
+    return X
+
+
+def as_floats(x, name):
+    """Return ``x`` as a floating-point array of any shape, without a copy where it is one already."""
+    try:
+        x = np.asarray(x)
+        return x if x.dtype in (np.float32, np.float64) else x.astype(np.float64, casting="same_kind")
+    except (TypeError, ValueError):
+        raise ValueError(f"{name} must be an array of real numbers, got {_describe(x)}") from None
+
+
+def in_open_unit_interval(value, name):
+    """Return ``value`` as a float strictly between 0 and 1."""
+    value = _as_float(value, name)
+    if not 0 < value < 1:
+        raise ValueError(f"{name} must lie strictly between 0 and 1, got {value:g}")
+    return value
+
+
+def nonnegative(value, name):
+    """Return ``value`` as a finite float that is not negative."""
+    value = _as_float(value, name)
+    if not 0 <= value < np.inf:
+        raise ValueError(f"{name} must be a finite number >= 0, got {value:g}")
+    return value
+
+
+def positive(value, name):
+    """Return ``value`` as a finite float above zero."""
+    value = _as_float(value, name)
+    if not 0 < value < np.inf:
+        raise ValueError(f"{name} must be a finite number > 0, got {value:g}")
+    return value
+
+
+def whole_number(value, name, *, least=1, most=None):
+    """Return ``value`` as an int from ``least`` to ``most``."""
+    if isinstance(value, (bool, np.bool_)) or not isinstance(value, (int, np.integer)):
+        raise ValueError(f"{name} must be a whole number, got {_describe(value)}")
+    if value < least or (most is not None and value > most):
+        wanted = f">= {least}" if most is None else f"from {least} to {most}"
+        raise ValueError(f"{name} must be a whole number {wanted}, got {value}")
+    return int(value)
+
+
+def one_of(value, name, choices):
+    """Return ``value`` when it is one of ``choices``."""
+    if value not in choices:
+        raise ValueError(f"{name} must be one of {', '.join(map(repr, choices))}, got {value!r}")
+    return value
+
+
+def _as_float(value, name):
+    try:
+        return float(value)
+    except (TypeError, ValueError):
+        raise ValueError(f"{name} must be a number, got {_describe(value)}") from None
+
+
+def _describe(value):
+    shape = getattr(value, "shape", None)
+    return f"{type(value).__name__} of shape {shape}" if shape else f"{type(value).__name__} {repr(value)[:60]}"
