@@ -1,0 +1,83 @@
+# Every chore is one command: `make` alone lists them. All that is needed is python3 (3.11 or later) with venv, and make.
+# Nothing is written outside this folder and pip's cache.
+
+PYTHON ?= python3
+VENV   ?= .venv
+JOBS   ?= 2
+
+SHELL       := /bin/bash
+.SHELLFLAGS := -eu -o pipefail -c
+.DELETE_ON_ERROR:
+.DEFAULT_GOAL := help
+
+BIN   := $(abspath $(VENV))/bin
+# Made last by the installation, so it vouches for a whole one; remade when what it depends on changes.
+READY := $(VENV)/ready
+# What Jupyter, IPython and Matplotlib would keep in the home folder.
+HOUSE := $(abspath $(VENV))/home
+
+export IPYTHONDIR              := $(HOUSE)/ipython
+export JUPYTER_CONFIG_DIR      := $(HOUSE)/jupyter/config
+export JUPYTER_DATA_DIR        := $(HOUSE)/jupyter/data
+export JUPYTER_RUNTIME_DIR     := $(HOUSE)/jupyter/runtime
+export JUPYTERLAB_SETTINGS_DIR := $(HOUSE)/jupyter/settings
+export JUPYTERLAB_WORKSPACES_DIR := $(HOUSE)/jupyter/workspaces
+export MPLCONFIGDIR            := $(HOUSE)/matplotlib
+export PIP_DISABLE_PIP_VERSION_CHECK := 1
+export PYTHONUTF8              := 1
+
+# Several processes side by side: one thread of linear algebra in each.
+ONE_THREAD := OPENBLAS_NUM_THREADS=1 OMP_NUM_THREADS=1
+
+.PHONY: help book test lab notebooks site-test lint data clean
+
+help: ## this list
+	@echo "make book        build the book: open _build/html/index.html afterwards, with or without a network"
+	@echo "make test        run every test: the library, the equations, and every chapter against its stored outputs"
+	@echo "make lab         open the chapters in JupyterLab, to run them and change things"
+	@echo "make notebooks   execute the chapters in place and store their outputs (a second run changes no byte)"
+	@echo "make site-test   open the built book in a headless Chromium with the network cut off, and check every page"
+	@echo "make lint        check the style of the code and the spelling of the text"
+	@echo "make data        fetch MNIST, which some chapters use when it is there"
+	@echo "make clean       remove what was built (the folder .venv stays)"
+
+# ---------------------------------------------------------------------------------------------------------------
+$(READY): requirements.txt pyproject.toml
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "This book needs Python 3.11 or later; " + \
+	    sys.executable + " is " + sys.version.split()[0] + ". Name another: make PYTHON=/path/to/python3.12")'
+	@test -x $(BIN)/python || { echo "Making $(VENV)"; $(PYTHON) -m venv $(VENV); }
+	@echo "Installing the pinned packages into $(VENV) (a minute or two the first time)"
+	@$(BIN)/python -m pip install -r requirements.txt | \
+	    awk '/^Collecting/ {printf "\r  %3d found: %-40s", ++n, $$2} /^Installing/ {printf "\r  %3d found; installing %28s\n", n, ""} {fflush()}'
+	@$(BIN)/python -m pip install --quiet --no-deps --editable .
+	@touch $@
+
+book: $(READY)
+	@# Sphinx reports a warning only when it reads the page, so after a failure nothing read so far may be kept.
+	@$(BIN)/jupyter-book build --quiet -W --keep-going . || { rm -rf _build/.doctrees; exit 1; }
+
+test: $(READY)
+	@$(ONE_THREAD) $(BIN)/python -m pytest -n $(JOBS) --dist loadscope
+
+lab: $(READY)
+	@$(BIN)/jupyter lab --notebook-dir=. chapters
+
+notebooks: $(READY)
+	@$(ONE_THREAD) $(BIN)/python tools/store_notebooks.py
+
+site-test: book
+	@HOME=$(HOUSE) $(BIN)/python -m pytest tests/test_site.py -m site
+
+# Links and cross-references between the pages are checked by the build itself: `make book` stops at a dangling one.
+lint: $(READY)
+	@$(BIN)/ruff check .
+	@$(BIN)/ruff format --check .
+	@$(BIN)/codespell $$(find . -path './_build' -prune -o -path './.*' -prune -o \
+	    \( -name '*.md' -o -name '*.py' -o -name '*.ipynb' \) -print)
+
+data: $(READY)
+	@$(BIN)/python tools/fetch_mnist.py
+
+clean:
+	rm -rf _build .pytest_cache .ruff_cache .hypothesis .coverage
+	find . -name __pycache__ -not -path './.venv/*' -prune -exec rm -rf {} +
