@@ -1,0 +1,57 @@
+"""Sparse autoencoders in NumPy, written to be read beside the book.
+
+Rows are samples: ``X`` has shape ``(m, n)``.  The modules in reading order are `network`, `cost`, `backprop`,
+`gradcheck`, `objective`, `train`, `estimator`, `pca`, `sparse_coding`, `metrics`, `datasets` and `plots`.
+``import saelib`` loads NumPy and nothing else; what is heavier is loaded when it is first used.
+"""
+
+from importlib import import_module
+
+__version__ = "0.1.0"
+
+_HOME = {
+    "network": [
+        "Params",
+        "Forward",
+        "sigmoid",
+        "sigmoid_prime",
+        "sigmoid_slope",
+        "log_sigmoid",
+        "init_params",
+        "forward",
+        "pack",
+        "unpack",
+    ],
+    "cost": [
+        "reconstruction_error",
+        "weight_decay",
+        "mean_activation",
+        "log_mean_activation",
+        "kl_divergence",
+        "sparsity_penalty",
+        "sparse_cost",
+        "cost_terms",
+    ],
+    "backprop": ["kl_prime", "output_delta", "hidden_delta", "sparsity_delta", "sparse_gradient", "cost_and_gradient"],
+    "gradcheck": ["numerical_gradient", "relative_error", "check_gradient"],
+    "objective": ["Objective"],
+    "train": ["History", "gradient_descent", "adam", "lbfgs"],
+    "estimator": ["SparseAutoencoder"],
+}
+_MODULES = [*_HOME, "pca", "sparse_coding", "metrics", "datasets", "plots"]
+_MODULE_OF = {name: module for module, names in _HOME.items() for name in names}
+
+__all__ = [*_MODULE_OF, *_MODULES]
+
+
+def __getattr__(name):
+    """Load a module of the library when one of its names is first asked for."""
+    if name in _MODULE_OF:
+        return getattr(import_module(f".{_MODULE_OF[name]}", __name__), name)
+    if name in _MODULES:
+        return import_module(f".{name}", __name__)
+    raise AttributeError(f"module 'saelib' has no attribute {name!r}")
+
+
+def __dir__():
+    return sorted([*globals(), *__all__])

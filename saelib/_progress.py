@@ -1,0 +1,27 @@
+"""One progress bar for everything that takes long."""
+
+import sys
+
+
+def progress_bar(total, label, progress=True):
+    """Return a tqdm bar of ``total`` steps, to be used in a ``with`` statement.
+
+    It is a widget in a notebook, a bar in a terminal, and in a log file a line at most every thirty seconds.  It stays
+    silent when ``progress`` is false, when the output is captured (as pytest does), and where ``TQDM_DISABLE`` is set.
+    """
+    options = {"total": total, "desc": label}
+    if not progress or (sys.stderr is not sys.__stderr__ and not _in_notebook()):
+        options["disable"] = True
+    if _in_notebook():
+        from tqdm.notebook import tqdm
+    else:
+        from tqdm import tqdm
+
+        if not sys.stderr.isatty():
+            options["mininterval"] = 30
+    return tqdm(**options)
+
+
+def _in_notebook():
+    ipython = sys.modules.get("IPython")
+    return ipython is not None and hasattr(ipython.get_ipython(), "kernel")

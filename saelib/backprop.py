@@ -1,0 +1,101 @@
+"""The gradient of the sparse autoencoder's cost, by backpropagation, as the chapters derive it."""
+
+import numpy as np
+
+from ._checks import as_matrix, in_open_unit_interval, nonnegative
+from .cost import check_rho_hat, log_mean_activation, terms_from_forward
+from .network import Params, check_params, forward, log_sigmoid, sigmoid_slope
+
+
+def kl_prime(rho, rho_hat):
+    """Return the derivative of KL(rho || rho_hat) by ``rho_hat``, elementwise.
+
+    ``rho`` lies strictly between 0 and 1, ``rho_hat`` in [0, 1].  The derivative is infinite at 0 and at 1; there this
+    function returns a large finite number of the right sign.
+
+    Raises
+    ------
+    ValueError
+        If ``rho`` or ``rho_hat`` is outside its range.
+    """
+    rho, rho_hat = in_open_unit_interval(rho, "rho"), check_rho_hat(rho_hat)
+    tiny = np.finfo(rho_hat.dtype).tiny
+    return -rho / np.maximum(rho_hat, tiny) + (1 - rho) / np.maximum(1 - rho_hat, tiny)  # (eq-kl-prime)
+
+
+def output_delta(cache, X, *, output="sigmoid"):
+    """Return delta3, the derivative of each sample's squared error by the output units' pre-activations.
+
+    Parameters
+    ----------
+    cache : Forward
+        The forward pass on ``X``.
+    X : array of shape (m, s3)
+        The targets.
+    output : {"sigmoid", "linear"}
+
+    Returns
+    -------
+    array of shape (m, s3)
+    """
+    _, _, Z3, A3 = cache
+    return (A3 - X) * sigmoid_slope(Z3) if output == "sigmoid" else A3 - X  # (eq-delta3)
+
+
+def hidden_delta(params, cache, delta3, *, rho, beta):
+    """Return delta2, the hidden units' share of the error, with the sparsity term.
+
+    Parameters
+    ----------
+    params : Params
+    cache : Forward
+        The forward pass on all m samples: the sparsity term needs the mean activation of each unit.
+    delta3 : array of shape (m, s3)
+        What `output_delta` returns.
+    rho, beta : float
+        The sparsity wanted, strictly between 0 and 1, and the weight of its penalty, >= 0.
+
+    Returns
+    -------
+    array of shape (m, s2)
+    """
+    Z2, rho, beta = cache.Z2, in_open_unit_interval(rho, "rho"), nonnegative(beta, "beta")
+    delta2 = (delta3 @ params.W2) * sigmoid_slope(Z2)
+    return delta2 + beta * sparsity_delta(Z2, rho) if beta else delta2  # (eq-delta2)
+
+
+def sparsity_delta(Z2, rho):
+    """Return kl_prime(rho, rho_hat_j) * f'(z_ij) for each sample i and hidden unit j, shape (m, s2).
+
+    The product is formed from logarithms: for a saturated unit the first factor overflows while the second rounds to
+    zero, yet their product is an ordinary number, and it is what pulls the unit back.
+    """
+    log_rho_hat, log_rest = log_mean_activation(Z2)
+    log_slope = log_sigmoid(Z2) + log_sigmoid(-Z2)
+    return -rho * np.exp(log_slope - log_rho_hat) + (1 - rho) * np.exp(log_slope - log_rest)
+
+
+def sparse_gradient(params, X, *, lam, rho, beta, output="sigmoid"):
+    """Return the gradient of `saelib.sparse_cost`, as `Params`; same arguments and the same errors."""
+    return cost_and_gradient(params, X, lam=lam, rho=rho, beta=beta, output=output)[1]
+
+
+def cost_and_gradient(params, X, *, lam, rho, beta, output="sigmoid"):
+    """Return the cost and its gradient from one forward pass, as ``(float, Params)``.
+
+    Arguments and errors are those of `saelib.sparse_cost`.
+    """
+    W1, b1, W2, b2 = params = check_params(params)
+    X, lam = as_matrix(X, unit_interval=output == "sigmoid"), nonnegative(lam, "lam")
+    m = X.shape[0]
+    cache = forward(params, X, output=output)
+    delta3 = output_delta(cache, X, output=output)
+    delta2 = hidden_delta(params, cache, delta3, rho=rho, beta=beta)
+    gradient = Params(
+        W1=delta2.T @ X / m + lam * W1,  # (eq-grad-W1)
+        b1=delta2.sum(axis=0) / m,  # (eq-grad-b1)
+        W2=delta3.T @ cache.A2 / m + lam * W2,  # (eq-grad-W2)
+        b2=delta3.sum(axis=0) / m,  # (eq-grad-b2)
+    )
+    cost = sum(terms_from_forward(params, cache, X, lam=lam, rho=rho, beta=beta))
+    return float(cost), gradient

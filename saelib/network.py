@@ -1,0 +1,139 @@
+"""The network: its parameters, its activation function and the forward pass."""
+
+from typing import NamedTuple
+
+import numpy as np
+
+from ._checks import as_floats, as_matrix, one_of, whole_number
+
+
+class Params(NamedTuple):
+    """Weights and biases of a three-layer network with s1 inputs, s2 hidden and s3 output units.
+
+    ``W1`` is (s2, s1), ``b1`` (s2,), ``W2`` (s3, s2) and ``b2`` (s3,).  Row j of ``W1`` is the filter of hidden unit j.
+    """
+
+    W1: np.ndarray
+    b1: np.ndarray
+    W2: np.ndarray
+    b2: np.ndarray
+
+
+class Forward(NamedTuple):
+    """What a forward pass leaves behind: ``Z2``, ``A2`` of shape (m, s2) and ``Z3``, ``A3`` of shape (m, s3)."""
+
+    Z2: np.ndarray
+    A2: np.ndarray
+    Z3: np.ndarray
+    A3: np.ndarray
+
+
+def sigmoid(Z):
+    """Return the logistic function 1 / (1 + exp(-Z)) elementwise, for any shape and any finite or infinite ``Z``."""
+    Z = as_floats(Z, "Z")
+    E = np.exp(-np.abs(Z))  # never overflows, whichever sign Z has
+    return np.where(Z >= 0, 1, E) / (1 + E)  # (eq-sigmoid)
+
+
+def sigmoid_prime(A):
+    """Return the sigmoid's derivative, written in terms of its value ``A`` = f(z) and not of z."""
+    A = as_floats(A, "A")
+    return A * (1 - A)  # (eq-sigmoid-prime)
+
+
+def sigmoid_slope(Z):
+    """Return the sigmoid's derivative at ``Z``; unlike `sigmoid_prime` it keeps its digits where A rounds to 1."""
+    return sigmoid(Z) * sigmoid(-as_floats(Z, "Z"))  # 1 - f(z) = f(-z), without the subtraction
+
+
+def log_sigmoid(Z):
+    """Return the logarithm of the sigmoid, finite and right where the sigmoid itself would round to 0."""
+    Z = as_floats(Z, "Z")
+    return np.minimum(Z, 0) - np.log1p(np.exp(-np.abs(Z)))
+
+
+def init_params(n_visible, n_hidden, rng, *, dtype=np.float64):
+    """Draw the weights uniformly from +-sqrt(6 / (s1 + s2 + 1)) and set the biases to zero.
+
+    Parameters
+    ----------
+    n_visible, n_hidden : int
+        The sizes s1 (= s3) and s2.
+    rng : numpy.random.Generator
+        Source of the random numbers; ``W1`` is drawn first, then ``W2``.
+
+    Returns
+    -------
+    Params
+        The interval keeps the first pre-activations small, where the sigmoid is steep (Glorot and Bengio, 2010; UFLDL).
+    """
+    n_visible, n_hidden = whole_number(n_visible, "n_visible"), whole_number(n_hidden, "n_hidden")
+    if not isinstance(rng, np.random.Generator):
+        raise ValueError(f"rng must be a Generator such as np.random.default_rng(0), got {type(rng).__name__}")
+    r = np.sqrt(6 / (n_visible + n_hidden + 1))
+    W1 = rng.uniform(-r, r, (n_hidden, n_visible))
+    W2 = rng.uniform(-r, r, (n_visible, n_hidden))
+    return Params(*(P.astype(dtype) for P in (W1, np.zeros(n_hidden), W2, np.zeros(n_visible))))
+
+
+def forward(params, X, *, output="sigmoid"):
+    """Run the network on every row of ``X``.
+
+    Parameters
+    ----------
+    params : Params
+    X : array of shape (m, s1)
+    output : {"sigmoid", "linear"}
+        The activation function of the output units.
+
+    Returns
+    -------
+    Forward
+        Pre-activations and activations of both layers.
+
+    Raises
+    ------
+    ValueError
+        If ``X`` is not a finite matrix with s1 columns, or the shapes of ``params`` do not fit together.
+    """
+    W1, b1, W2, b2 = params = check_params(params)
+    X = as_matrix(X, columns=W1.shape[1])
+    one_of(output, "output", ("sigmoid", "linear"))
+    Z2 = X @ W1.T + b1  # (eq-z2)
+    A2 = sigmoid(Z2)  # (eq-a2)
+    Z3 = A2 @ W2.T + b2  # (eq-z3)
+    A3 = sigmoid(Z3) if output == "sigmoid" else Z3  # (eq-a3)
+    return Forward(Z2, A2, Z3, A3)
+
+
+def pack(params):
+    """Return the parameters as one vector theta, in the order W1, b1, W2, b2, each row by row."""
+    return np.concatenate([np.ravel(P) for P in params])
+
+
+def unpack(theta, like):
+    """Return the vector ``theta`` as parameters of the shapes that ``like`` has; they are views, not copies."""
+    theta = np.asarray(theta)
+    sizes = [np.size(P) for P in like]
+    if theta.shape != (sum(sizes),):
+        raise ValueError(f"theta must be a vector of {sum(sizes)} numbers for these shapes, got shape {theta.shape}")
+    pieces = np.split(theta, np.cumsum(sizes)[:-1])
+    return Params(*(piece.reshape(np.shape(P)) for piece, P in zip(pieces, like, strict=True)))
+
+
+def check_params(params):
+    """Return ``params`` as `Params` of floating-point arrays, or say which of them does not fit."""
+    try:
+        W1, b1, W2, b2 = params
+    except (TypeError, ValueError):
+        raise ValueError(f"params must be Params(W1, b1, W2, b2), got {type(params).__name__}") from None
+    params = Params(*(as_floats(P, name) for P, name in zip((W1, b1, W2, b2), Params._fields, strict=True)))
+    if params.W1.ndim != 2 or 0 in params.W1.shape:
+        raise ValueError(f"W1 must be a matrix of shape (s2, s1), got shape {params.W1.shape}")
+    s2, s1 = params.W1.shape
+    s3 = params.b2.size
+    for name, shape in {"b1": (s2,), "W2": (s3, s2), "b2": (s3,)}.items():
+        came = getattr(params, name).shape
+        if came != shape:
+            raise ValueError(f"{name} must have shape {shape} beside W1 of shape {(s2, s1)}, got {came}")
+    return params

@@ -1,0 +1,220 @@
+"""Descending: the textbook gradient descent, Adam and L-BFGS, each returning ``(params, history)``."""
+
+from typing import NamedTuple
+
+import numpy as np
+
+from ._checks import as_matrix, nonnegative, positive, whole_number
+from ._progress import progress_bar
+from .backprop import hidden_delta, output_delta
+from .cost import terms_from_forward
+from .network import Params, check_params, forward, pack, unpack
+from .objective import Objective
+
+
+class History(NamedTuple):
+    """How a training went.
+
+    ``cost[k]`` is the cost after k iterations (of Adam: epochs), ``evaluations[k]`` how often the whole data had been
+    gone through until then, and ``stopped`` says why it ended: "converged", "max_iter", "callback" or "interrupted".
+    """
+
+    cost: np.ndarray
+    evaluations: np.ndarray
+    stopped: str
+
+
+def gradient_descent(
+    params, X, *, lam, rho, beta, alpha, output="sigmoid", max_iter=1000, tol=1e-7, progress=False, callback=None
+):
+    """Train by batch gradient descent with a fixed learning rate: the textbook algorithm, step by step.
+
+    Parameters
+    ----------
+    params : Params
+        Where to start, from `saelib.init_params`.
+    X : array of shape (m, s1)
+        The inputs, in [0, 1] when the output is sigmoid.
+    lam, rho, beta, output
+        As for `saelib.sparse_cost`.
+    alpha : float
+        The learning rate, > 0.
+    max_iter : int
+        Largest number of updates.
+    tol : float
+        The training has converged when an update changes the cost by at most ``tol`` times its size.
+    progress : bool
+        Whether to show a progress bar.
+    callback : callable, optional
+        Called as ``callback(iteration, params, cost)`` from iteration 0 on; the training stops when it returns True.
+
+    Returns
+    -------
+    params : Params
+        The parameters of least cost that were met; also after a keyboard interrupt.
+    history : History
+
+    Raises
+    ------
+    ValueError
+        If an argument is outside its range, a shape does not fit, or the cost grows beyond all bounds.
+    """
+    params, X = check_params(params), as_matrix(X, unit_interval=output == "sigmoid")
+    alpha, lam, m = positive(alpha, "alpha"), nonnegative(lam, "lam"), X.shape[0]
+
+    record = _Recorder("gradient descent", params, max_iter, tol, progress, callback)
+    with record:
+        while True:
+            # 1. Forward pass over all samples: the hidden deltas need rho_hat, the mean over every one of them.
+            cache = forward(params, X, output=output)
+            cost = sum(terms_from_forward(params, cache, X, lam=lam, rho=rho, beta=beta))
+            if record(params, cost, passes=1):
+                break
+            # 2. The error at the output, 3. handed back to the hidden units.
+            delta3 = output_delta(cache, X, output=output)
+            delta2 = hidden_delta(params, cache, delta3, rho=rho, beta=beta)
+            # 4. The partial derivatives, summed over the samples.
+            Delta = Params(delta2.T @ X, delta2.sum(axis=0), delta3.T @ cache.A2, delta3.sum(axis=0))
+            # 5. The update: the mean of the sums, and the decay, of the weights only.
+            W1, b1, W2, b2 = params
+            params = Params(
+                W1=W1 - alpha * (Delta.W1 / m + lam * W1),  # (eq-update-W)
+                b1=b1 - alpha * (Delta.b1 / m),  # (eq-update-b)
+                W2=W2 - alpha * (Delta.W2 / m + lam * W2),  # (eq-update-W)
+                b2=b2 - alpha * (Delta.b2 / m),  # (eq-update-b)
+            )
+            # 6. Repeat.
+    return record.best, record.history()
+
+
+def adam(
+    params,
+    X,
+    *,
+    lam,
+    rho,
+    beta,
+    rng,
+    alpha=1e-3,
+    batch_size=256,
+    output="sigmoid",
+    max_iter=100,
+    tol=1e-7,
+    progress=False,
+    callback=None,
+):
+    """Train by Adam on mini-batches (Kingma and Ba, 2015); rho_hat is the mean over the batch.
+
+    Arguments, results and errors are those of `gradient_descent`, but an iteration is an epoch, and:
+
+    Parameters
+    ----------
+    rng : numpy.random.Generator
+        Shuffles the samples before every epoch.
+    alpha : float
+        The step size; the other constants keep their published values.
+    batch_size : int
+        Samples in a mini-batch; the last one of an epoch may be smaller.
+    """
+    params, X = check_params(params), as_matrix(X, unit_interval=output == "sigmoid")
+    alpha, m = positive(alpha, "alpha"), X.shape[0]
+    batch_size = min(whole_number(batch_size, "batch_size"), m)
+    settings = {"lam": lam, "rho": rho, "beta": beta, "output": output}
+    whole, theta, t = Objective(X, **settings), pack(params), 0
+    mean, square = np.zeros_like(theta), np.zeros_like(theta)
+    record = _Recorder("Adam", params, max_iter, tol, progress, callback)
+    with record:
+        # An epoch goes through the data twice: in batches, and once more for the cost of the whole.
+        while not record(unpack(theta, params), whole(theta)[0], passes=2 if t else 1):
+            order = rng.permutation(m)
+            for start in range(0, m, batch_size):
+                batch = X[order[start : start + batch_size]]
+                gradient = Objective(batch, **settings, n_jobs=1)(theta)[1]
+                t += 1
+                mean = 0.9 * mean + 0.1 * gradient
+                square = 0.999 * square + 0.001 * gradient**2
+                step = (mean / (1 - 0.9**t)) / (np.sqrt(square / (1 - 0.999**t)) + 1e-8)
+                theta = theta - alpha * step
+    return record.best, record.history()
+
+
+def lbfgs(
+    params, X, *, lam, rho, beta, output="sigmoid", max_iter=400, tol=1e-9, progress=False, callback=None, n_jobs=None
+):
+    """Train by SciPy's L-BFGS-B on the whole data, the method of choice for these small networks.
+
+    Arguments, results and errors are those of `gradient_descent`, without a learning rate: each step is scaled by what
+    the last ten gradients tell of the curvature (Liu and Nocedal, 1989).  ``n_jobs`` is that of `saelib.Objective`.
+    """
+    from scipy.optimize import minimize
+    from threadpoolctl import threadpool_limits
+
+    params, passes = check_params(params), 0
+    objective = Objective(X, lam=lam, rho=rho, beta=beta, output=output, n_jobs=n_jobs)
+    record = _Recorder("L-BFGS", params, max_iter, tol, progress, callback)
+
+    def evaluate(theta):
+        nonlocal passes
+        passes += 1
+        J, gradient = objective(theta)
+        return J, gradient.astype(float)
+
+    def after_iteration(intermediate_result):
+        nonlocal passes
+        theta, J = intermediate_result.x.copy(), float(intermediate_result.fun)
+        since, passes = passes, 0
+        if record(unpack(theta.astype(objective.X.dtype), params), J, passes=since):
+            raise StopIteration
+
+    # SciPy and NumPy bring a BLAS each; SciPy's would start threads of its own for vectors too short to share.
+    with record, threadpool_limits(1, user_api="blas"):
+        start = pack(params).astype(float)
+        if not record(params, evaluate(start)[0], passes=1):
+            passes = 0
+            options = {"maxiter": record.max_iter, "maxfun": np.inf, "ftol": 0, "gtol": 0}
+            minimize(evaluate, start, jac=True, method="L-BFGS-B", callback=after_iteration, options=options)
+            record.stopped = record.stopped or "converged"  # SciPy finds no lower point along its direction
+    return record.best, record.history()
+
+
+class _Recorder:
+    """Keeps the history and the best parameters of a training, shows its progress, and says when to stop."""
+
+    def __init__(self, label, params, max_iter, tol, progress, callback):
+        self.max_iter, self.tol = whole_number(max_iter, "max_iter", least=0), nonnegative(tol, "tol")
+        self.best, self.callback, self.stopped = params, callback, None
+        self.costs, self.passes = [], []
+        self.bar = progress_bar(self.max_iter, label, progress)
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, kind, error, traceback):
+        self.bar.close()
+        if kind is KeyboardInterrupt:
+            self.stopped = "interrupted"
+            return True
+        return False
+
+    def __call__(self, params, cost, *, passes):
+        """Take note of an iteration; return whether it was the last."""
+        if not np.isfinite(cost):
+            raise ValueError(f"the cost became {cost} after {len(self.costs)} iterations; a smaller alpha may help")
+        if not self.costs or cost < min(self.costs):
+            self.best = params
+        self.costs.append(float(cost))
+        self.passes.append(passes)
+        k = len(self.costs) - 1
+        if k:
+            self.bar.set_postfix_str(f"cost {cost:.4g}", refresh=False)
+            self.bar.update(1)
+        if self.callback is not None and self.callback(k, params, float(cost)):
+            self.stopped = "callback"
+        elif k and abs(self.costs[-2] - cost) <= self.tol * abs(cost):
+            self.stopped = "converged"
+        elif k >= self.max_iter:
+            self.stopped = "max_iter"
+        return self.stopped is not None
+
+    def history(self):
+        return History(np.array(self.costs), np.cumsum(self.passes), self.stopped)
