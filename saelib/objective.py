@@ -16,8 +16,9 @@ BLOCK_ROWS = 1000  # a block's activations stay in the processor's cache
 class Objective:
     """The cost of the sparse autoencoder on ``X`` as a function of the packed parameters.
 
-    ``J, gradient = objective(theta)`` gives what `saelib.cost_and_gradient` gives, to rounding, but faster.  A first pass
-    over blocks of rows sums the activations, for rho_hat; a second computes deltas and partial gradients, which are added.
+    ``J, gradient = objective(theta)`` gives what `saelib.cost_and_gradient` gives, to rounding, but faster.  A first
+    pass over blocks of rows sums the activations, for rho_hat; a second computes the deltas and the partial gradients,
+    which are added.
 
     Parameters
     ----------
