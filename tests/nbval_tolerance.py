@@ -1,0 +1,344 @@
+"""Make ``pytest --nbval`` compare what readers see: tolerant of the last digits, not blind.
+
+nbval compares text exactly and pictures not at all.  Here words and whole numbers must agree exactly, other numbers
+within a tolerance, and pictures pixel by pixel within a tolerance, overall and in the worst tile.  SVG and HTML are
+taken apart: their text, their coordinates and colors, and the pictures embedded in them, each by its own rule.
+
+A cell can set its own limits, with the reason, in its metadata::
+
+    {"nbval": {"rtol": 0.02, "tile_rms": 30, "reason": "the filters after 400 steps differ between processors"}}
+
+When a comparison fails, what is stored and what came are saved side by side in ``_build/nbval-diff``.
+"""
+
+import base64
+import binascii
+import io
+import json
+import os
+import re
+import shutil
+from pathlib import Path
+from unittest import mock
+
+import numpy as np
+import pytest
+from nbval.plugin import IPyNbFile
+
+from tests.offline import sitecustomize  # noqa: F401  (from here on no test reaches beyond this machine)
+from tools.store_notebooks import ROOT, canonical_outputs, kernel_environment, missing_data, read
+
+LIMITS = {
+    "rtol": 1e-5,  # of a number in text
+    "atol": 1e-9,
+    "svg_atol": 0.02,  # of a coordinate in a drawing, in points; colors may differ by two levels out of 255
+    "rms": 1.5,  # of a whole picture, in levels out of 255
+    "tile_rms": 8.0,  # of its worst tile
+}
+LAST_DIGIT = 2.5e-4  # two roundings of one value differ by one last digit: allowed where that is a smaller change
+TILE = 16
+DIFFERENCES = ROOT / "_build" / "nbval-diff"
+
+NUMBER = re.compile(r"(?<![\w.])[-+\u2212]?(?:\d+\.\d+|\.\d+|\d+)(?:[eE][-+]?\d+)?")
+PICTURE = re.compile(r"data:image/(?:png|jpeg|webp);base64,([A-Za-z0-9+/=\s]+)")
+DRAWING = re.compile(r"(<svg\b.*?</svg>)", re.S)
+TAG = re.compile(r"(<(?!!--)[^>]*>)")
+CHANCE_ID = re.compile(r"\b[a-z][0-9a-f]{10}\b")  # Matplotlib's names for clip paths and markers
+COLOR = re.compile(r"#([0-9a-f]{2})([0-9a-f]{2})([0-9a-f]{2})\b", re.I)
+
+
+# --- one rule for each kind of content: None when the two agree, otherwise a sentence ---------------------------
+
+
+def text_problem(stored, now, limits, *, whole_numbers_exact=True):
+    """Compare two texts: words and whole numbers exactly, other numbers within the tolerance."""
+    if stored == now:
+        return None
+    # Beside a number spaces may vary: a sign more or a digit less shifts the columns of an array.
+    words = [[part.strip(" ") for part in NUMBER.split(text)] for text in (stored, now)]
+    numbers = [list(NUMBER.finditer(text)) for text in (stored, now)]
+    if words[0] != words[1]:
+        k = next((k for k, (a, b) in enumerate(zip(*words, strict=False)) if a != b), min(map(len, words)) - 1)
+        starts = [found[k - 1].end() if k else 0 for found in numbers]
+        shared = len(os.path.commonprefix([text[start:] for text, start in zip((stored, now), starts, strict=True)]))
+        places = [start + shared for start in starts]
+        return f"the words differ\n{_excerpts(stored, now, *places)}"
+    pairs = list(zip(*numbers, strict=True))
+    changes = [(why, a, b) for a, b in pairs if (why := _number_problem(a[0], b[0], limits, whole_numbers_exact))]
+    if not changes:
+        return None
+    more = f"; and {len(changes) - 3} more of {len(pairs)} numbers" if len(changes) > 3 else ""
+    _, a, b = changes[0]
+    return "; ".join(why for why, *_ in changes[:3]) + f"{more}\n{_excerpts(stored, now, a.start(), b.start())}"
+
+
+def _excerpts(stored, now, *places):
+    return "\n".join(
+        f"    {when}: {_line_around(text, place)}"
+        for when, text, place in zip(("stored", "now   "), (stored, now), places, strict=True)
+    )
+
+
+def _line_around(text, place):
+    start, end = text.rfind("\n", 0, place) + 1, text.find("\n", place)
+    return text[max(start, place - 60) : min(end if end >= 0 else len(text), place + 60)]
+
+
+def _number_problem(a, b, limits, whole_numbers_exact):
+    if a == b:
+        return None
+    a, b = a.replace("\u2212", "-"), b.replace("\u2212", "-")
+    if whole_numbers_exact and not (_is_decimal(a) and _is_decimal(b)):
+        return f"{a} became {b} (whole numbers must agree exactly)"
+    x, y = float(a), float(b)
+    allowed = max(limits["atol"], limits["rtol"] * abs(x))
+    digit = max(_last_digit(a), _last_digit(b))
+    if digit <= LAST_DIGIT * abs(x):
+        allowed += 1.001 * digit
+    if abs(x - y) <= allowed:
+        return None
+    return f"{a} became {b} (a difference of {abs(x - y):.2g}, the limit is {allowed:.2g})"
+
+
+def _is_decimal(number):
+    return not number.lstrip("+-").isdigit()
+
+
+def _last_digit(number):
+    mantissa, _, exponent = number.lower().partition("e")
+    return 10.0 ** (int(exponent or 0) - len(mantissa.partition(".")[2]))
+
+
+def picture_problem(stored, now, limits):
+    """Compare two pictures in base64 by the root mean square of their differences, overall and in the worst tile."""
+    if "".join(stored.split()) == "".join(now.split()):
+        return None
+    try:
+        a, b = _pixels(stored), _pixels(now)
+    except (OSError, binascii.Error) as error:
+        return f"a picture cannot be read: {error}"
+    if a.shape != b.shape:
+        return "the picture's size changed from {}x{} to {}x{} pixels".format(*a.shape[1::-1], *b.shape[1::-1])
+    # A transparent picture is judged on a white page and on a black one.
+    square = np.maximum(*(((_on(page, a) - _on(page, b)) ** 2).mean(axis=-1) for page in (0.0, 255.0)))
+    rows, columns = (np.arange(0, n, TILE) for n in square.shape)
+    sums, counts = (np.add.reduceat(np.add.reduceat(s, rows, 0), columns, 1) for s in (square, np.ones_like(square)))
+    tiles = np.sqrt(sums / counts)
+    rms, worst = np.sqrt(square.mean()), tiles.max()
+    if rms <= limits["rms"] and worst <= limits["tile_rms"]:
+        return None
+    i, j = np.unravel_index(tiles.argmax(), tiles.shape)
+    return (
+        f"the picture differs: RMS {rms:.2f} of 255 (limit {limits['rms']:g}); in the worst tile, {j * TILE} pixels "
+        f"from the left and {i * TILE} from the top, {worst:.2f} (limit {limits['tile_rms']:g})"
+    )
+
+
+def _pixels(content):
+    from PIL import Image
+
+    return np.asarray(Image.open(io.BytesIO(base64.b64decode(content))).convert("RGBA"), float)
+
+
+def _on(page, pixels):
+    alpha = pixels[..., 3:] / 255
+    return alpha * pixels[..., :3] + (1 - alpha) * page
+
+
+def markup_problem(stored, now, limits):
+    """Compare HTML or SVG piece by piece: embedded pictures, drawings, and the text around them."""
+    if stored == now:
+        return None
+    pictures = [PICTURE.findall(content) for content in (stored, now)]
+    if len(pictures[0]) != len(pictures[1]):
+        return f"{len(pictures[0])} embedded pictures became {len(pictures[1])}"
+    for k, (a, b) in enumerate(zip(*pictures, strict=True), start=1):
+        if why := picture_problem(a, b, limits):
+            return f"in embedded picture {k} of {len(pictures[0])} {why}"
+    pieces = [DRAWING.split(PICTURE.sub("data:image", content)) for content in (stored, now)]
+    if len(pieces[0]) != len(pieces[1]):
+        return f"{len(pieces[0]) // 2} drawings became {len(pieces[1]) // 2}"
+    for k, (a, b) in enumerate(zip(*pieces, strict=True)):
+        if k % 2 and (why := drawing_problem(a, b, limits)):
+            return f"in drawing {k // 2 + 1} of {len(pieces[0]) // 2} {why}"
+        if k % 2 == 0 and (why := text_problem(a, b, limits)):
+            return why
+    return None
+
+
+def drawing_problem(stored, now, limits):
+    """Compare two SVG drawings: coordinates and colors nearly, the text in them as text."""
+    if stored == now:
+        return None
+    parts = [TAG.split(_with_plain_names(drawing)) for drawing in (stored, now)]
+    if len(parts[0]) != len(parts[1]):
+        return f"{len(parts[0]) // 2} elements became {len(parts[1]) // 2}"
+    nearly = limits | {"rtol": 0.0, "atol": limits["svg_atol"]}
+    for k, (a, b) in enumerate(zip(*parts, strict=True)):
+        if k % 2:  # a tag
+            why = text_problem(_with_color_numbers(a), _with_color_numbers(b), nearly, whole_numbers_exact=False)
+        else:
+            why = text_problem(a, b, limits)
+        if why:
+            return why
+    return None
+
+
+def _with_plain_names(drawing):
+    names = {}
+    return CHANCE_ID.sub(lambda match: names.setdefault(match[0], f"id-{len(names)}"), drawing)
+
+
+def _with_color_numbers(tag):
+    """Write #4080ff as 0.64 1.28 2.55: two levels are then the 0.02 that coordinates are allowed."""
+    return COLOR.sub(lambda match: " ".join(f"{int(level, 16) / 100:.2f}" for level in match.groups()), tag)
+
+
+def problem(kind, stored, now, limits):
+    """Compare one representation of an output by the rule for its kind (a MIME type or the name of a stream)."""
+    if kind in ("image/png", "image/jpeg"):
+        return picture_problem(stored, now, limits)
+    if kind in ("text/html", "image/svg+xml"):
+        return markup_problem(stored, now, limits)
+    return text_problem(stored, now, limits)
+
+
+# --- a cell's outputs -------------------------------------------------------------------------------------------
+
+
+def limits_of(cell):
+    """Return the limits for this cell: the general ones and those of its metadata."""
+    own = {key: value for key, value in cell.metadata.get("nbval", {}).items() if key != "reason"}
+    if unknown := set(own) - set(LIMITS):
+        raise ValueError(
+            f"cell metadata nbval: no limit is called {', '.join(sorted(unknown))}; there are {list(LIMITS)}"
+        )
+    return LIMITS | own
+
+
+def outputs_problems(stored, now, limits):
+    """Compare the outputs of a cell; return a list of (output number, kind, sentence)."""
+    stored, now = ([_representations(output) for output in canonical_outputs(outputs)] for outputs in (stored, now))
+    if [set(output) for output in stored] != [set(output) for output in now]:
+        came = [f"{kind}: {text[:200]}" for output in now for kind, text in output.items() if kind != "image/png"]
+        return [(0, None, f"stored outputs: {_kinds(stored)}; now: {_kinds(now)}\n" + "\n".join(came[:6]))]
+    return [
+        (k, kind, f"output {k}, {kind}: {why}")
+        for k, (a, b) in enumerate(zip(stored, now, strict=True), start=1)
+        for kind in sorted(a)
+        if (why := problem(kind, a[kind], b[kind], limits))
+    ]
+
+
+def _representations(output):
+    if output.output_type == "stream":
+        return {output.name: output.text}
+    if output.output_type == "error":
+        return {"error": f"{output.ename}: {output.evalue}"}
+    return {
+        kind: content if isinstance(content, str) else json.dumps(content, sort_keys=True)
+        for kind, content in output.data.items()
+    }
+
+
+def _kinds(outputs):
+    return ", ".join("+".join(sorted(output)) for output in outputs) or "none"
+
+
+def save_differences(folder, cell_number, found, stored, now):
+    """Write what is stored and what came into ``folder``, for people to look at."""
+    folder.mkdir(parents=True, exist_ok=True)
+    stored, now = ([_representations(output) for output in canonical_outputs(outputs)] for outputs in (stored, now))
+    for k, kind, _ in found:
+        for when, outputs in (("stored", stored), ("now", now)):
+            if kind is not None:
+                _save(folder / f"cell-{cell_number}-output-{k}-{when}", kind, outputs[k - 1][kind])
+        if kind == "image/png":
+            _save_picture_difference(
+                folder / f"cell-{cell_number}-output-{k}-difference.png", stored[k - 1], now[k - 1]
+            )
+
+
+def _save(path, kind, content):
+    if kind in ("image/png", "image/jpeg"):
+        Path(f"{path}.{kind[6:]}").write_bytes(base64.b64decode(content))
+    else:
+        suffix = {"text/html": "html", "image/svg+xml": "svg"}.get(kind, "txt")
+        Path(f"{path}.{suffix}").write_text(content, encoding="utf-8")
+
+
+def _save_picture_difference(path, stored, now):
+    from PIL import Image
+
+    a, b = (_on(255.0, _pixels(content)) for content in (stored, now))
+    if a.shape == b.shape:
+        Image.fromarray(255 - np.clip(4 * abs(a - b), 0, 255).astype(np.uint8)).save(path)
+
+
+# --- pytest -----------------------------------------------------------------------------------------------------
+
+
+class Notebook(IPyNbFile):
+    """A notebook that nbval runs cell by cell in our environment, compared by the rules above."""
+
+    def setup(self):
+        shutil.rmtree(self.differences, ignore_errors=True)
+        env = kernel_environment()
+        offline = os.pathsep.join([str(ROOT / "tests" / "offline"), env["PYTHONPATH"]])
+        with mock.patch.dict(os.environ, env | {"PYTHONPATH": offline}, clear=True):
+            super().setup()
+
+    def collect(self):
+        for item in super().collect():
+            # nbval calls this method of its cells; it also lets a cell pass unseen that was never executed.
+            item.compare_outputs = lambda now, stored, item=item: self.compare(item, now, stored)
+            item.cell.execution_count = item.cell.execution_count or 0
+            yield item
+
+    def compare(self, item, now, stored):
+        found = outputs_problems(stored, now, limits_of(item.cell))
+        item.comparison_traceback = [why for _, _, why in found]
+        if any(kind for _, kind, _ in found):
+            save_differences(self.differences, item.cell_num, found, stored, now)
+            item.comparison_traceback.append(f"Both are saved in {self.differences}")
+        return not found
+
+    @property
+    def differences(self):
+        return DIFFERENCES / self.path.stem
+
+
+class NotebookWithoutData(pytest.File):
+    """A notebook whose data are not on this machine: one skip that says how to get them."""
+
+    def collect(self):
+        item = NotRun.from_parent(self, name="data")
+        item.add_marker(pytest.mark.skip(reason=self.reason))
+        yield item
+
+
+class NotRun(pytest.Item):
+    """The one item of a notebook that is skipped."""
+
+    def runtest(self):
+        raise AssertionError("a notebook without its data was run")
+
+    def reportinfo(self):
+        return self.path, 0, f"{self.path.name}: data"
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_collect_file(file_path, parent):
+    """Collect our notebooks in place of nbval's."""
+    return [_ours(collector) for collector in (yield)]
+
+
+def _ours(collector):
+    if not isinstance(collector, IPyNbFile):
+        return collector
+    reason = missing_data(read(collector.path))
+    if reason is None:
+        return Notebook.from_parent(collector.parent, path=collector.path)
+    skipped = NotebookWithoutData.from_parent(collector.parent, path=collector.path)
+    skipped.reason = reason
+    return skipped
