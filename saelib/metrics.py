@@ -91,17 +91,18 @@ def orientation_coherence(filters, shape):
     Bigun and Granlund (1987), Optimal orientation detection of linear symmetry; chapter "Natural images give edges".
     """
     filters = as_matrix(filters, "filters").astype(float)
+    if np.shape(shape) != (2,) or np.prod(shape) != filters.shape[1]:
+        raise ValueError(f"shape must be (height, width) with height * width = {filters.shape[1]}, got {shape}")
     height, width = (whole_number(side, "shape") for side in shape)
-    if height * width != filters.shape[1]:
-        raise ValueError(f"shape must have as many pixels as filters has columns ({filters.shape[1]}), got {shape}")
-    varies = _varies(filters.T)
-    filters = (filters - filters.mean(axis=1, keepdims=True)).reshape(-1, height, width)
-    P = np.abs(np.fft.fft2(filters)) ** 2
-    frequency = np.fft.fftfreq(width) + 1j * np.fft.fftfreq(height)[:, np.newaxis]
+    P = np.abs(np.fft.fft2(filters.reshape(-1, height, width))) ** 2
     P[:, 0, 0] = 0
-    frequency[0, 0] = 1
-    doubled_angle = (frequency / np.abs(frequency)) ** 2
-    return _divide(np.abs(np.sum(P * doubled_angle, axis=(1, 2))), np.sum(P, axis=(1, 2)) * varies)
+    fx, fy = np.fft.fftfreq(width), np.fft.fftfreq(height)[:, np.newaxis]
+    r = np.hypot(fx, fy)
+    r[0, 0] = 1
+    doubled_angle = ((fx + 1j * fy) / r) ** 2
+    # At the highest frequency a wave and its mirror image have the same pixels: their mean angle counts.
+    doubled_angle.imag[(fx == -0.5) | (fy == -0.5)] = 0
+    return _divide(np.abs(np.sum(P * doubled_angle, axis=(1, 2))), np.sum(P, axis=(1, 2)) * _varies(filters.T))
 
 
 def match_atoms(D_true, D):
