@@ -262,6 +262,8 @@ def learn_dictionary(
     (m, n), n_iter = X.shape, whole_number(n_iter, "n_iter")
     size = m if batch_size is None else whole_number(batch_size, "batch_size", most=m)
     n_code_iter, callback = whole_number(n_code_iter, "n_code_iter"), callback or _ignore
+    if not isinstance(rng, np.random.Generator):
+        raise ValueError(f"rng must be a Generator such as np.random.default_rng(0), got {type(rng).__name__}")
     D = rng.standard_normal((k, n))
     D = (D / np.linalg.norm(D, axis=1, keepdims=True)).astype(X.dtype)
     AA, AX, idle, costs = np.zeros((k, k)), np.zeros((k, n)), np.zeros(k), []
