@@ -1,0 +1,394 @@
+"""Sparse codes against scikit-learn, the optimality conditions, the proved rates and brute force."""
+
+from itertools import combinations
+
+import numpy as np
+import pytest
+from hypothesis import assume, given
+from hypothesis import strategies as st
+from sklearn.decomposition import sparse_encode
+
+from saelib.metrics import dictionary_recovery
+from saelib.sparse_coding import (
+    fista,
+    ista,
+    ista_step,
+    lasso_cost,
+    learn_dictionary,
+    lipschitz,
+    matching_pursuit,
+    orthogonal_matching_pursuit,
+    soft_threshold,
+    update_dictionary,
+)
+
+numbers = st.floats(-1e6, 1e6)
+thresholds = st.floats(0, 1e6)
+
+
+def problem(m=6, k=8, n=5, seed=0):
+    rng = np.random.default_rng(seed)
+    D = rng.standard_normal((k, n))
+    return rng.standard_normal((m, n)), D / np.linalg.norm(D, axis=1, keepdims=True)
+
+
+def cost_by_loops(A, X, D, lam):
+    total = 0.0
+    for a, x in zip(A, X, strict=True):
+        for i in range(len(x)):
+            total += 0.5 * (x[i] - sum(a[j] * D[j, i] for j in range(len(a)))) ** 2
+        total += lam * sum(abs(v) for v in a)
+    return total
+
+
+@given(st.floats(-5, 5), st.floats(0, 4))
+def test_soft_threshold_is_the_proximal_map(u, t):
+    v = np.linspace(-6, 6, 24001)
+    best = v[np.argmin((v - u) ** 2 / 2 + t * np.abs(v))]
+    assert abs(float(soft_threshold(u, t)) - best) <= 3e-4
+
+
+@given(numbers, numbers, thresholds)
+def test_soft_threshold_is_firmly_nonexpansive(u, v, t):
+    p, q = float(soft_threshold(u, t)), float(soft_threshold(v, t))
+    assert (p - q) ** 2 <= (p - q) * (u - v) + 1e-12 * (abs(u) + abs(v)) ** 2
+
+
+@given(numbers, thresholds)
+def test_soft_threshold_is_odd_shrinks_and_is_exactly_zero_inside(u, t):
+    p = float(soft_threshold(u, t))
+    assert p == -float(soft_threshold(-u, t))
+    assert p == (0 if abs(u) <= t else u - t if u > 0 else u + t)
+
+
+@given(st.integers(0, 10**6), st.floats(0, 3))
+def test_lasso_cost_is_the_sum_over_entries(seed, lam):
+    (X, D), A = problem(seed=seed), np.random.default_rng(seed + 1).standard_normal((6, 8))
+    cost = lasso_cost(A, X, D, lam)
+    assert isinstance(cost, float)
+    np.testing.assert_allclose(cost, cost_by_loops(A, X, D, lam), rtol=1e-12)
+
+
+@given(st.integers(0, 10**6), st.integers(1, 9), st.integers(1, 9))
+def test_lipschitz_is_the_largest_eigenvalue(seed, k, n):
+    _, D = problem(1, k, n, seed)
+    np.testing.assert_allclose(lipschitz(D), np.linalg.eigvals(D @ D.T).real.max(), rtol=1e-9)
+
+
+def test_ista_step_minimizes_its_upper_bound_entry_by_entry():
+    (X, D), lam = problem(2, 3, 4), 0.3
+    A, L, h = np.random.default_rng(5).standard_normal((2, 3)), np.linalg.norm(D @ D.T, 2), 1e-6
+    stepped, v = ista_step(A, X, D, lam), np.linspace(-4, 4, 160001)
+    for i, j in np.ndindex(A.shape):
+        nudge = np.zeros_like(A)
+        nudge[i, j] = h
+        slope = (cost_by_loops(A + nudge, X, D, 0) - cost_by_loops(A - nudge, X, D, 0)) / (2 * h)
+        bound = slope * (v - A[i, j]) + L / 2 * (v - A[i, j]) ** 2 + lam * np.abs(v)
+        assert abs(stepped[i, j] - v[bound.argmin()]) < 1e-4
+
+
+@given(st.integers(0, 10**6), st.floats(0, 1))
+def test_an_ista_step_never_raises_the_cost(seed, lam):
+    X, D = problem(seed=seed)
+    A = np.random.default_rng(seed + 1).standard_normal((6, 8))
+    assert lasso_cost(ista_step(A, X, D, lam), X, D, lam) <= lasso_cost(A, X, D, lam) + 1e-12
+
+
+def test_ista_is_repeated_ista_steps_and_the_callback_sees_each():
+    (X, D), seen = problem(), []
+    A = ista(X, D, 0.2, 4, callback=lambda iteration, A: seen.append((iteration, A)))
+    expected = np.zeros((6, 8))
+    assert [iteration for iteration, _ in seen] == [0, 1, 2, 3, 4]
+    for _, codes in seen:
+        np.testing.assert_allclose(codes, expected, atol=1e-14)
+        expected = ista_step(expected, X, D, 0.2)
+    assert A is seen[-1][1]
+    assert not ista(X, D, 0.2, 0).any()
+
+
+def test_fista_follows_beck_and_teboulle():
+    (X, D), lam, seen = problem(), 0.2, []
+    fista(X, D, lam, 30, callback=lambda iteration, A: seen.append(A))
+    L = np.linalg.eigvalsh(D @ D.T)[-1]
+    x, y, t = np.zeros((6, 8)), np.zeros((6, 8)), 1
+    for codes in seen:
+        np.testing.assert_allclose(codes, x, atol=1e-12)
+        u = y - ((y @ D) - X) @ D.T / L
+        x_new = np.sign(u) * np.maximum(np.abs(u) - lam / L, 0)
+        t_new = (1 + (1 + 4 * t * t) ** 0.5) / 2
+        y = x_new + (t - 1) / t_new * (x_new - x)
+        x, t = x_new, t_new
+
+
+@pytest.mark.parametrize("m, k, n, lam", [(6, 8, 5, 0.2), (10, 5, 8, 0.05), (4, 20, 6, 0.5)])
+@pytest.mark.parametrize("algorithm", ["lasso_cd", "lasso_lars"])
+def test_both_reach_the_optimum_of_scikit_learn(m, k, n, lam, algorithm):
+    X, D = problem(m, k, n)
+    reference = sparse_encode(X, D, algorithm=algorithm, alpha=lam, max_iter=20000)
+    for codes in (ista(X, D, lam, 20000), fista(X, D, lam, 3000)):
+        np.testing.assert_allclose(lasso_cost(codes, X, D, lam), cost_by_loops(reference, X, D, lam), rtol=1e-5)
+        np.testing.assert_allclose(codes, reference, atol=2e-3)
+
+
+@given(st.integers(0, 10**6), st.floats(0.05, 1))
+def test_fista_meets_the_optimality_conditions(seed, lam):
+    X, D = problem(4, 4, 6, seed)
+    assume(np.linalg.eigvalsh(D @ D.T)[0] > 0.05)
+    A = fista(X, D, lam, 2000)
+    correlation = (X - A @ D) @ D.T
+    np.testing.assert_allclose(correlation[A != 0], lam * np.sign(A[A != 0]), atol=1e-6)
+    assert np.all(np.abs(correlation[A == 0]) <= lam + 1e-6)
+
+
+def test_the_proved_rates_hold_and_fista_is_the_faster():
+    rng, lam, k = np.random.default_rng(6), 0.01, np.arange(1, 301)
+    D = rng.standard_normal((30, 20)) + 2  # atoms that resemble each other make it slow
+    X = rng.standard_normal((5, 20))
+    reference = sparse_encode(X, D, algorithm="lasso_cd", alpha=lam, max_iter=10**6)
+    least, L = cost_by_loops(reference, X, D, lam), np.linalg.eigvalsh(D @ D.T)[-1]
+    excess = {}
+    for method in (ista, fista):
+        costs = []
+        method(X, D, lam, 300, callback=lambda iteration, A, costs=costs: costs.append(lasso_cost(A, X, D, lam)))
+        excess[method] = np.array(costs[1:]) - least
+    assert np.all(excess[ista] <= L * np.sum(reference**2) / (2 * k))
+    assert np.all(excess[fista] <= 2 * L * np.sum(reference**2) / (k + 1) ** 2)
+    assert np.all(np.diff(excess[ista]) <= 1e-12)
+    assert 0 < excess[fista][-1] < 0.1 * excess[ista][-1]
+
+
+def test_an_orthonormal_dictionary_needs_one_step():
+    X, lam = np.random.default_rng(7).standard_normal((5, 4)), 0.4
+    Q = np.linalg.qr(np.random.default_rng(8).standard_normal((4, 4)))[0]
+    for method in (ista, fista):
+        np.testing.assert_allclose(method(X, Q, lam, 1), soft_threshold(X @ Q.T, lam), atol=1e-12)
+
+
+def test_codes_vanish_beyond_the_largest_correlation():
+    X, D = problem()
+    largest = np.abs(X @ D.T).max()
+    assert not fista(X, D, largest * 1.001, 50).any()
+    assert fista(X, D, largest * 0.999, 50).any()
+
+
+@given(st.integers(0, 10**6))
+def test_samples_are_coded_one_by_one(seed):
+    X, D = problem(seed=seed)
+    order = np.random.default_rng(seed).permutation(len(X))
+    for method in (ista, fista):
+        np.testing.assert_allclose(method(X[order], D, 0.2, 20), method(X, D, 0.2, 20)[order], atol=1e-12)
+        np.testing.assert_allclose(method(X[:1], D, 0.2, 20), method(X, D, 0.2, 20)[:1], atol=1e-12)
+
+
+@given(st.integers(0, 10**6), st.integers(1, 12))
+def test_matching_pursuit_by_loops(seed, n_nonzero):
+    X, D = problem(seed=seed)
+    A = matching_pursuit(X, D, n_nonzero)
+    for x, a in zip(X, A, strict=True):
+        residual, code = x.copy(), np.zeros(len(D))
+        for _ in range(n_nonzero):
+            j = max(range(len(D)), key=lambda j: abs(D[j] @ residual))
+            code[j] += D[j] @ residual
+            residual = residual - (D[j] @ residual) * D[j]
+        np.testing.assert_allclose(a, code, atol=1e-10)
+        np.testing.assert_allclose(np.linalg.norm(x - a @ D), np.linalg.norm(residual), atol=1e-10)
+
+
+@given(st.integers(0, 10**6), st.integers(1, 5))
+def test_orthogonal_matching_pursuit_by_least_squares(seed, n_nonzero):
+    X, D = problem(seed=seed)
+    for x, a in zip(X, orthogonal_matching_pursuit(X, D, n_nonzero), strict=True):
+        taken, residual = [], x
+        for _ in range(n_nonzero):
+            taken.append(int(np.abs(D @ residual).argmax()))
+            fit = np.linalg.lstsq(D[taken].T, x, rcond=None)[0]
+            residual = x - fit @ D[taken]
+        assume(np.linalg.cond(D[taken]) < 1e4)
+        np.testing.assert_allclose(a[taken], fit, atol=1e-8)
+        assert np.count_nonzero(a) <= n_nonzero
+
+
+def test_orthogonal_matching_pursuit_agrees_with_scikit_learn():
+    X, D = problem(40, 30, 16, seed=9)
+    for n_nonzero in (1, 3, 8):
+        reference = sparse_encode(X, D, algorithm="omp", n_nonzero_coefs=n_nonzero)
+        np.testing.assert_allclose(orthogonal_matching_pursuit(X, D, n_nonzero), reference, atol=1e-9)
+
+
+def test_pursuits_find_the_best_subset_where_it_is_plain():
+    X, D = problem(1, 7, 40, seed=10)
+    X = np.array([[3.0, -2.0]]) @ D[[2, 5]]
+    residuals = {}
+    for pair in combinations(range(7), 2):
+        fit = np.linalg.lstsq(D[list(pair)].T, X[0], rcond=None)[0]
+        residuals[pair] = np.linalg.norm(X[0] - fit @ D[list(pair)])
+    assert min(residuals, key=residuals.get) == (2, 5)
+    expected = np.zeros((1, 7))
+    expected[0, [2, 5]] = 3, -2
+    np.testing.assert_allclose(orthogonal_matching_pursuit(X, D, 2), expected, atol=1e-12)
+    np.testing.assert_allclose(matching_pursuit(X, D, 60), expected, atol=1e-6)
+
+
+def test_orthogonal_matching_pursuit_stops_where_the_sample_is_explained():
+    _, D = problem(1, 8, 5)
+    D = np.vstack([D, D[:2]])  # atoms that come twice
+    X = np.array([np.zeros(5), 2 * D[0], D[1] - 3 * D[4]])
+    A = orthogonal_matching_pursuit(X, D, 5)
+    assert np.isfinite(A).all()
+    np.testing.assert_allclose(A @ D, X, atol=1e-12)
+    assert np.count_nonzero(A[0]) == 0 and np.count_nonzero(A[1]) == 1
+
+
+@given(st.integers(0, 10**6))
+def test_update_of_the_dictionary_cannot_be_improved_atom_by_atom(seed):
+    rng = np.random.default_rng(seed)
+    (X, D), A = problem(10, 4, 3, seed), rng.standard_normal((10, 4)) * (rng.random((10, 4)) < 0.6)
+    new = update_dictionary(D, A.T @ A, A.T @ X)
+    np.testing.assert_allclose(np.linalg.norm(new, axis=1), 1, rtol=1e-12)
+    assert np.sum((X - A @ new) ** 2) <= np.sum((X - A @ D) ** 2) + 1e-10
+    # The last atom was changed last, so no direction on the sphere suits it better.
+    directions = rng.standard_normal((500, 3))
+    others = X - A[:, :3] @ new[:3]
+    for d in directions / np.linalg.norm(directions, axis=1, keepdims=True):
+        assert np.sum((others - np.outer(A[:, 3], d)) ** 2) >= np.sum((others - np.outer(A[:, 3], new[3])) ** 2) - 1e-9
+
+
+def test_update_of_the_dictionary_leaves_unused_atoms_and_its_input_alone():
+    (X, D), A = problem(10, 4, 3), np.random.default_rng(0).standard_normal((10, 4))
+    A[:, 2], before = 0, D.copy()
+    new = update_dictionary(D, A.T @ A, A.T @ X)
+    np.testing.assert_array_equal(new[2], D[2])
+    np.testing.assert_array_equal(D, before)
+    assert not np.allclose(new, D)
+
+
+def planted(seed=11, m=1000, k=24, n=16):
+    """Samples made of three atoms each, and the atoms."""
+    rng = np.random.default_rng(seed)
+    D = rng.standard_normal((k, n))
+    D /= np.linalg.norm(D, axis=1, keepdims=True)
+    A = np.zeros((m, k))
+    for a in A:
+        a[rng.choice(k, 3, replace=False)] = rng.choice([-1, 1], 3) * rng.uniform(0.5, 1.5, 3)
+    return A @ D + 0.01 * rng.standard_normal((m, n)), D
+
+
+@pytest.mark.parametrize("settings", [{"n_iter": 60}, {"n_iter": 400, "batch_size": 150}])
+def test_learning_recovers_a_planted_dictionary(settings):
+    X, D_true = planted()
+    D, costs = learn_dictionary(X, 24, 0.1, **settings, n_code_iter=40, rng=np.random.default_rng(0))
+    np.testing.assert_allclose(np.linalg.norm(D, axis=1), 1, rtol=1e-12)
+    assert costs.shape == (settings["n_iter"] + 1,)
+    assert costs[-1] < 0.6 * costs[0]
+    assert dictionary_recovery(D_true, D, 0.98) >= 0.9
+    assert dictionary_recovery(D_true, np.random.default_rng(1).standard_normal(D.shape), 0.98) == 0
+
+
+def test_cost_falls_with_every_turn_on_the_whole_data():
+    X, _ = planted(m=200)
+    _, costs = learn_dictionary(X, 12, 0.2, n_iter=20, n_code_iter=300, rng=np.random.default_rng(0))
+    assert np.all(np.diff(costs) <= 1e-6)
+
+
+def test_costs_belong_to_the_dictionaries_that_the_callback_sees():
+    (X, _), seen = planted(m=60), []
+    D, costs = learn_dictionary(
+        X, 5, 0.2, n_iter=3, n_code_iter=30, rng=np.random.default_rng(0), callback=lambda *args: seen.append(args)
+    )
+    assert [iteration for iteration, _, _ in seen] == [0, 1, 2, 3]
+    assert seen[-1][1] is D
+    for (_, atoms, cost), stored in zip(seen, costs, strict=True):
+        codes = fista(X, atoms, 0.2, 30)
+        np.testing.assert_allclose([cost, stored], cost_by_loops(codes, X, atoms, 0.2) / 60, rtol=1e-9)
+
+
+def test_same_generator_same_dictionary():
+    X, _ = planted(m=80)
+    runs = [learn_dictionary(X, 5, 0.2, n_iter=4, batch_size=30, rng=np.random.default_rng(s)) for s in (3, 3, 4)]
+    np.testing.assert_array_equal(runs[0][0], runs[1][0])
+    assert not np.allclose(runs[0][0], runs[2][0])
+
+
+def test_dead_atoms_give_way_to_badly_reconstructed_samples():
+    # Every sample lies on one of two axes, and lam is so large that a random atom in 30 dimensions never responds.
+    X = np.zeros((20, 30))
+    X[:10, 0], X[10:, 1] = 2, 1.9
+    D, costs = learn_dictionary(X, 2, 1.6, n_iter=3, rng=np.random.default_rng(0))
+    assert costs[0] == pytest.approx((2**2 + 1.9**2) / 4)
+    np.testing.assert_allclose(D[0], np.eye(30)[0], atol=1e-12)
+    assert costs[1] < costs[0]
+
+
+def test_an_interrupt_returns_what_was_reached():
+    X, _ = planted(m=60)
+    reached = []
+
+    def interrupt(iteration, D, cost):
+        reached.append(D)
+        if iteration == 2:
+            raise KeyboardInterrupt
+
+    D, costs = learn_dictionary(X, 5, 0.2, n_iter=50, rng=np.random.default_rng(0), callback=interrupt)
+    assert D is reached[-1] and costs.shape == (3,)
+
+
+def test_the_callback_can_stop():
+    X, _ = planted(m=60)
+    _, costs = learn_dictionary(
+        X, 5, 0.2, n_iter=50, rng=np.random.default_rng(0), callback=lambda iteration, D, cost: iteration == 4
+    )
+    assert costs.shape == (5,)
+
+
+def test_float32_stays_float32():
+    X, D = (a.astype(np.float32) for a in problem())
+    calls = [
+        lambda X, D: soft_threshold(X, np.float64(0.1)),
+        lambda X, D: ista_step(np.zeros((6, 8), X.dtype), X, D, np.float64(0.1)),
+        lambda X, D: ista(X, D, 0.1, 5),
+        lambda X, D: fista(X, D, 0.1, 5),
+        lambda X, D: matching_pursuit(X, D, 3),
+        lambda X, D: orthogonal_matching_pursuit(X, D, 3),
+        lambda X, D: update_dictionary(D, D @ D.T, D @ D.T @ D),
+        lambda X, D: learn_dictionary(X, 4, 0.1, n_iter=3, batch_size=4, rng=np.random.default_rng(0))[0],
+    ]
+    for call in calls:
+        result = call(X, D)
+        assert result.dtype == np.float32
+        np.testing.assert_allclose(result, call(X.astype(float), D.astype(float)), atol=2e-5)
+
+
+RNG = np.random.default_rng(0)
+
+
+@pytest.mark.parametrize(
+    "call, message",
+    [
+        (lambda X, D: soft_threshold(X, -1), "t must be a finite number >= 0, got -1"),
+        (lambda X, D: soft_threshold("a", 1), "u must be an array of real numbers"),
+        (lambda X, D: lasso_cost(X, X, D, 1), "A must have 8 columns"),
+        (
+            lambda X, D: lasso_cost(np.zeros((2, 8)), X, D, 1),
+            r"A must have a row for each of the 6 samples .* \(2, 8\)",
+        ),
+        (lambda X, D: ista_step(np.zeros((6, 8)), X, D.T, 1), r"D must have 5 columns, got shape \(5, 8\)"),
+        (lambda X, D: ista(X, D, -0.1, 3), "lam must be a finite number >= 0"),
+        (lambda X, D: ista(X, D, 0.1, 2.5), "n_iter must be a whole number"),
+        (lambda X, D: fista(X, 0 * D, 0.1, 3), "D must have at least one atom that is not zero"),
+        (lambda X, D: fista(X[0], D, 0.1, 3), "X must be a matrix"),
+        (lambda X, D: matching_pursuit(X, 2 * D, 3), "D must have atoms .* of norm 1, but row . has norm 2"),
+        (lambda X, D: matching_pursuit(X, D, 0), "n_nonzero must be a whole number >= 1"),
+        (lambda X, D: orthogonal_matching_pursuit(X, D, 6), "n_nonzero must be a whole number from 1 to 5, got 6"),
+        (lambda X, D: update_dictionary(D, D, D), "AA must have 8 columns"),
+        (lambda X, D: learn_dictionary(X, 0, 0.1, rng=RNG), "n_atoms must be a whole number >= 1"),
+        (
+            lambda X, D: learn_dictionary(X, 3, 0.1, batch_size=7, rng=RNG),
+            "batch_size must be a whole number from 1 to 6",
+        ),
+        (lambda X, D: learn_dictionary(X, 3, 0.1, rng=0), "rng must be a Generator such as .*, got int"),
+        (lambda X, D: learn_dictionary(X, 3, 0.1, n_iter=0, rng=RNG), "n_iter must be a whole number >= 1"),
+    ],
+)
+def test_bad_input_is_named(call, message):
+    with pytest.raises(ValueError, match=message):
+        call(*problem())
