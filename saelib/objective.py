@@ -51,7 +51,7 @@ class Objective:
     def __call__(self, theta):
         """Return the cost (float) and its gradient (a vector like ``theta``, with the dtype of ``X``)."""
         params = self.params(theta)
-        if self.n_jobs == 1:
+        if len(self.blocks) == 1:
             return self._evaluate(params, map)
         with ThreadPoolExecutor(self.n_jobs) as pool, _one_blas_thread():
             return self._evaluate(params, pool.map)
@@ -63,6 +63,8 @@ class Objective:
         n_hidden = (theta.size - n) // (2 * n + 1)
         if theta.ndim != 1 or n_hidden < 1 or theta.size != n_hidden * (2 * n + 1) + n:
             raise ValueError(f"theta must be a vector of s2 * {2 * n + 1} + {n} numbers, got shape {theta.shape}")
+        if not np.isfinite(theta).all():
+            raise ValueError(f"theta must be finite, but theta[{np.argmin(np.isfinite(theta))}] is not")
         like = Params(np.empty((n_hidden, n)), np.empty(n_hidden), np.empty((n, n_hidden)), np.empty(n))
         return unpack(theta.astype(self.X.dtype, copy=False), like)
 
