@@ -15,7 +15,9 @@ def as_matrix(X, name="X", *, columns=None, unit_interval=False):
         raise ValueError(f"{name} must be a matrix of shape {wanted} with at least one row, got shape {X.shape}{hint}")
     if columns is not None and X.shape[1] != columns:
         raise ValueError(f"{name} must have {columns} columns, got shape {X.shape}")
-    if not np.isfinite(X.sum(dtype=float)) and not np.isfinite(X).all():
+    with np.errstate(over="ignore", invalid="ignore"):  # a sum is quick, but it may overflow
+        suspicious = not np.isfinite(X.sum(dtype=float))
+    if suspicious and not np.isfinite(X).all():
         row, column = np.argwhere(~np.isfinite(X))[0]
         raise ValueError(f"{name} must be finite, but {name}[{row}, {column}] is {X[row, column]}")
     if unit_interval and (X.min() < 0 or X.max() > 1):
@@ -37,7 +39,7 @@ def as_floats(x, name):
 
 def in_open_unit_interval(value, name):
     """Return ``value`` as a float strictly between 0 and 1."""
-    value = _as_float(value, name)
+    value = number(value, name)
     if not 0 < value < 1:
         raise ValueError(f"{name} must lie strictly between 0 and 1, got {value:g}")
     return value
@@ -45,7 +47,7 @@ def in_open_unit_interval(value, name):
 
 def nonnegative(value, name):
     """Return ``value`` as a finite float that is not negative."""
-    value = _as_float(value, name)
+    value = number(value, name)
     if not 0 <= value < np.inf:
         raise ValueError(f"{name} must be a finite number >= 0, got {value:g}")
     return value
@@ -53,7 +55,7 @@ def nonnegative(value, name):
 
 def positive(value, name):
     """Return ``value`` as a finite float above zero."""
-    value = _as_float(value, name)
+    value = number(value, name)
     if not 0 < value < np.inf:
         raise ValueError(f"{name} must be a finite number > 0, got {value:g}")
     return value
@@ -71,14 +73,36 @@ def whole_number(value, name, *, least=1, most=None):
 
 def one_of(value, name, choices):
     """Return ``value`` when it is one of ``choices``."""
-    if value not in choices:
+    if not isinstance(value, str) or value not in choices:
         raise ValueError(f"{name} must be one of {', '.join(map(repr, choices))}, got {value!r}")
     return value
 
 
-def _as_float(value, name):
+def same_shape(a, b, names):
+    """Return the two arrays when their shapes agree; ``names`` is what to call them."""
+    if a.shape != b.shape:
+        raise ValueError(f"{names[0]} and {names[1]} must have the same shape, got {a.shape} and {b.shape}")
+    return a, b
+
+
+def generator(rng):
+    """Return ``rng`` when it is a NumPy generator of random numbers."""
+    if not isinstance(rng, np.random.Generator):
+        raise ValueError(f"rng must be a Generator such as np.random.default_rng(0), got {_describe(rng)}")
+    return rng
+
+
+def function(value, name):
+    """Return ``value`` when it can be called."""
+    if not callable(value):
+        raise ValueError(f"{name} must be a function, got {_describe(value)}")
+    return value
+
+
+def number(value, name):
+    """Return ``value`` as a float, which may be infinite or NaN."""
     try:
-        return float(value)
+        return float(None if isinstance(value, (str, bytes)) else value)
     except (TypeError, ValueError):
         raise ValueError(f"{name} must be a number, got {_describe(value)}") from None
 

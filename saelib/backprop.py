@@ -2,9 +2,9 @@
 
 import numpy as np
 
-from ._checks import as_matrix, in_open_unit_interval, nonnegative
-from .cost import check_rho_hat, log_mean_activation, terms_from_forward
-from .network import Params, check_params, forward, log_sigmoid, sigmoid_slope
+from ._checks import as_floats, in_open_unit_interval, nonnegative, one_of, same_shape
+from .cost import check_problem, check_rho_hat, log_mean_activation, terms_from_forward
+from .network import Params, check_forward, check_params, forward, log_sigmoid, sigmoid_slope
 
 
 def kl_prime(rho, rho_hat):
@@ -37,9 +37,16 @@ def output_delta(cache, X, *, output="sigmoid"):
     Returns
     -------
     array of shape (m, s3)
+
+    Raises
+    ------
+    ValueError
+        If the shapes of ``cache`` and ``X`` do not fit, or ``output`` is neither of the two.
     """
-    _, _, Z3, A3 = cache
-    return (A3 - X) * sigmoid_slope(Z3) if output == "sigmoid" else A3 - X  # (eq-delta3)
+    _, _, Z3, A3 = check_forward(cache)
+    A3, X = same_shape(A3, as_floats(X, "X"), ("A3", "X"))
+    linear = one_of(output, "output", ("sigmoid", "linear")) == "linear"
+    return A3 - X if linear else (A3 - X) * sigmoid_slope(Z3)  # (eq-delta3)
 
 
 def hidden_delta(params, cache, delta3, *, rho, beta):
@@ -58,8 +65,15 @@ def hidden_delta(params, cache, delta3, *, rho, beta):
     Returns
     -------
     array of shape (m, s2)
+
+    Raises
+    ------
+    ValueError
+        If an argument is outside its range or a shape does not fit.
     """
-    Z2, rho, beta = cache.Z2, in_open_unit_interval(rho, "rho"), nonnegative(beta, "beta")
+    params, (Z2, _, _, A3) = check_params(params), check_forward(cache)
+    delta3, _ = same_shape(as_floats(delta3, "delta3"), A3, ("delta3", "A3"))
+    rho, beta = in_open_unit_interval(rho, "rho"), nonnegative(beta, "beta")
     delta2 = (delta3 @ params.W2) * sigmoid_slope(Z2)
     return delta2 + beta * sparsity_delta(Z2, rho) if beta else delta2  # (eq-delta2)
 
@@ -70,6 +84,7 @@ def sparsity_delta(Z2, rho):
     The product is formed from logarithms: for a saturated unit the first factor overflows while the second rounds to
     zero, yet their product is an ordinary number, and it is what pulls the unit back.
     """
+    rho = in_open_unit_interval(rho, "rho")
     log_rho_hat, log_rest = log_mean_activation(Z2)
     log_slope = log_sigmoid(Z2) + log_sigmoid(-Z2)
     return -rho * np.exp(log_slope - log_rho_hat) + (1 - rho) * np.exp(log_slope - log_rest)
@@ -85,9 +100,8 @@ def cost_and_gradient(params, X, *, lam, rho, beta, output="sigmoid"):
 
     Arguments and errors are those of `saelib.sparse_cost`.
     """
-    W1, b1, W2, b2 = params = check_params(params)
-    X, lam = as_matrix(X, unit_interval=output == "sigmoid"), nonnegative(lam, "lam")
-    m = X.shape[0]
+    params, X = check_problem(params, X, output)
+    (W1, _, W2, _), lam, m = params, nonnegative(lam, "lam"), X.shape[0]
     cache = forward(params, X, output=output)
     delta3 = output_delta(cache, X, output=output)
     delta2 = hidden_delta(params, cache, delta3, rho=rho, beta=beta)

@@ -5,7 +5,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from ._checks import as_floats, as_matrix, in_open_unit_interval, nonnegative
+from ._checks import as_floats, as_matrix, in_open_unit_interval, nonnegative, one_of, same_shape
 from .network import check_params, forward, log_sigmoid
 
 
@@ -19,9 +19,7 @@ class CostTerms(NamedTuple):
 
 def reconstruction_error(A3, X):
     """Return half the squared error, summed over outputs and averaged over samples; both arguments are (m, s3)."""
-    A3, X = as_matrix(A3, "A3"), as_matrix(X)
-    if A3.shape != X.shape:
-        raise ValueError(f"A3 and X must have the same shape, got {A3.shape} and {X.shape}")
+    A3, X = same_shape(as_matrix(A3, "A3"), as_matrix(X), ("A3", "X"))
     m = X.shape[0]
     return float(np.sum((A3 - X) ** 2, dtype=float) / (2 * m))  # (eq-reconstruction)
 
@@ -60,6 +58,7 @@ def log_mean_activation(Z2):
 
     Both are right for units so saturated that rho_hat itself would round to 0 or to 1.
     """
+    Z2 = as_matrix(Z2, "Z2")
     return _log_mean_exp(log_sigmoid(Z2)), _log_mean_exp(log_sigmoid(-Z2))
 
 
@@ -68,13 +67,13 @@ def sparsity_penalty(Z2, rho):
 
     Equal to ``kl_divergence(rho, mean_activation(A2)).sum()``, and still right where a unit is saturated throughout.
     """
-    Z2, rho = as_matrix(Z2, "Z2"), in_open_unit_interval(rho, "rho")
+    rho = in_open_unit_interval(rho, "rho")
     return float(np.sum(_kl_from_logs(rho, *log_mean_activation(Z2)), dtype=float))  # (eq-sparsity-penalty)
 
 
 def cost_terms(params, X, *, lam, rho, beta, output="sigmoid"):
     """Return the three terms of `sparse_cost` one by one, as `CostTerms`; same arguments."""
-    X = as_matrix(X, unit_interval=output == "sigmoid")
+    params, X = check_problem(params, X, output)
     return terms_from_forward(params, forward(params, X, output=output), X, lam=lam, rho=rho, beta=beta)
 
 
@@ -113,6 +112,15 @@ def sparse_cost(params, X, *, lam, rho, beta, output="sigmoid"):
     return float(sum(cost_terms(params, X, lam=lam, rho=rho, beta=beta, output=output)))  # (eq-sparse-cost)
 
 
+def check_problem(params, X, output):
+    """Return ``params`` and ``X`` ready for use, or say what does not fit: the inputs are also the targets."""
+    params, linear = check_params(params), one_of(output, "output", ("sigmoid", "linear")) == "linear"
+    X = as_matrix(X, columns=params.W1.shape[1], unit_interval=not linear)
+    if params.b2.size != X.shape[1]:
+        raise ValueError(f"b2 must have {X.shape[1]} entries, one for each column of X, got {params.b2.size}")
+    return params, X
+
+
 def check_rho_hat(rho_hat):
     """Return ``rho_hat`` as floats in [0, 1], or say what is wrong with it."""
     rho_hat = as_floats(rho_hat, "rho_hat")
@@ -127,4 +135,4 @@ def _kl_from_logs(rho, log_rho_hat, log_rest):
 
 def _log_mean_exp(L):
     largest = L.max(axis=0)
-    return largest + np.log(np.mean(np.exp(L - largest), axis=0))
+    return largest + np.log(np.mean(np.exp(L - largest), axis=0, dtype=float)).astype(L.dtype)

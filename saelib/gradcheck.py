@@ -4,7 +4,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from ._checks import as_floats, positive
+from ._checks import as_floats, function, number, positive, same_shape
 
 
 class GradientCheck(NamedTuple):
@@ -34,22 +34,21 @@ def numerical_gradient(J, theta, epsilon=1e-5):
     Raises
     ------
     ValueError
-        If ``theta`` is not a vector or ``epsilon`` is not positive.
+        If ``J`` does not give a number, ``theta`` is not a vector or ``epsilon`` is not positive.
     """
-    theta, epsilon = _as_vector(theta), positive(epsilon, "epsilon")
+    theta, epsilon, J = _as_vector(theta), positive(epsilon, "epsilon"), function(J, "J")
     gradient, step = np.empty(theta.size), np.zeros(theta.size)
     for i in range(theta.size):
         step[i] = epsilon
-        gradient[i] = (J(theta + step) - J(theta - step)) / (2 * epsilon)  # (eq-central-difference)
+        above, below = number(J(theta + step), "J(theta)"), number(J(theta - step), "J(theta)")
+        gradient[i] = (above - below) / (2 * epsilon)  # (eq-central-difference)
         step[i] = 0
     return gradient
 
 
 def relative_error(a, b):
     """Return ||a - b|| / (||a|| + ||b||), between 0 and 1, for two arrays of the same shape; 0 if both vanish."""
-    a, b = as_floats(a, "a"), as_floats(b, "b")
-    if a.shape != b.shape:
-        raise ValueError(f"a and b must have the same shape, got {a.shape} and {b.shape}")
+    a, b = same_shape(as_floats(a, "a"), as_floats(b, "b"), ("a", "b"))
     total = np.linalg.norm(a) + np.linalg.norm(b)
     return float(np.linalg.norm(a - b) / total) if total else 0.0  # (eq-relative-error)
 
@@ -70,13 +69,14 @@ def check_gradient(cost_and_gradient, theta, *, epsilon=1e-5, tolerance=1e-8):
     -------
     GradientCheck
     """
-    theta = _as_vector(theta)
-    analytic = as_floats(cost_and_gradient(theta)[1], "gradient")
+    theta, tolerance = _as_vector(theta), positive(tolerance, "tolerance")
+    pair = function(cost_and_gradient, "cost_and_gradient")(theta)
+    if not isinstance(pair, (tuple, list)) or len(pair) != 2:
+        raise ValueError(f"cost_and_gradient must return the pair (J, gradient), got {type(pair).__name__}")
+    analytic, _ = same_shape(as_floats(pair[1], "gradient"), theta, ("gradient", "theta"))
     numerical = numerical_gradient(lambda t: cost_and_gradient(t)[0], theta, epsilon)
-    if analytic.shape != theta.shape:
-        raise ValueError(f"the gradient must have the shape of theta, {theta.shape}, got {analytic.shape}")
     error = relative_error(analytic, numerical)
-    return GradientCheck(error, error <= positive(tolerance, "tolerance"), analytic, numerical)
+    return GradientCheck(error, error <= tolerance, analytic, numerical)
 
 
 def _as_vector(theta):

@@ -4,7 +4,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from ._checks import as_floats, as_matrix, one_of, whole_number
+from ._checks import as_floats, as_matrix, generator, one_of, whole_number
 
 
 class Params(NamedTuple):
@@ -68,8 +68,7 @@ def init_params(n_visible, n_hidden, rng, *, dtype=np.float64):
         The interval keeps the first pre-activations small, where the sigmoid is steep (Glorot and Bengio, 2010; UFLDL).
     """
     n_visible, n_hidden = whole_number(n_visible, "n_visible"), whole_number(n_hidden, "n_hidden")
-    if not isinstance(rng, np.random.Generator):
-        raise ValueError(f"rng must be a Generator such as np.random.default_rng(0), got {type(rng).__name__}")
+    rng, dtype = generator(rng), one_of(np.dtype(dtype).name, "dtype", ("float32", "float64"))
     r = np.sqrt(6 / (n_visible + n_hidden + 1))
     W1 = rng.uniform(-r, r, (n_hidden, n_visible))
     W2 = rng.uniform(-r, r, (n_visible, n_hidden))
@@ -108,13 +107,13 @@ def forward(params, X, *, output="sigmoid"):
 
 def pack(params):
     """Return the parameters as one vector theta, in the order W1, b1, W2, b2, each row by row."""
-    return np.concatenate([np.ravel(P) for P in params])
+    return np.concatenate([np.ravel(P) for P in _four(params, "params")])
 
 
 def unpack(theta, like):
     """Return the vector ``theta`` as parameters of the shapes that ``like`` has; they are views, not copies."""
-    theta = np.asarray(theta)
-    sizes = [np.size(P) for P in like]
+    theta = as_floats(theta, "theta")
+    sizes = [np.size(P) for P in _four(like, "like")]
     if theta.shape != (sum(sizes),):
         raise ValueError(f"theta must be a vector of {sum(sizes)} numbers for these shapes, got shape {theta.shape}")
     pieces = np.split(theta, np.cumsum(sizes)[:-1])
@@ -123,11 +122,8 @@ def unpack(theta, like):
 
 def check_params(params):
     """Return ``params`` as `Params` of floating-point arrays, or say which of them does not fit."""
-    try:
-        W1, b1, W2, b2 = params
-    except (TypeError, ValueError):
-        raise ValueError(f"params must be Params(W1, b1, W2, b2), got {type(params).__name__}") from None
-    params = Params(*(as_floats(P, name) for P, name in zip((W1, b1, W2, b2), Params._fields, strict=True)))
+    four = zip(_four(params, "params"), Params._fields, strict=True)
+    params = Params(*(as_floats(P, name) for P, name in four))
     if params.W1.ndim != 2 or 0 in params.W1.shape:
         raise ValueError(f"W1 must be a matrix of shape (s2, s1), got shape {params.W1.shape}")
     s2, s1 = params.W1.shape
@@ -136,4 +132,22 @@ def check_params(params):
         came = getattr(params, name).shape
         if came != shape:
             raise ValueError(f"{name} must have shape {shape} beside W1 of shape {(s2, s1)}, got {came}")
+    for name, P in params._asdict().items():
+        if not np.isfinite(P).all():
+            raise ValueError(f"{name} must be finite, got {P[~np.isfinite(P)][0]} among its values")
+    return params
+
+
+def check_forward(cache):
+    """Return ``cache`` when it is a `Forward`."""
+    if not isinstance(cache, Forward):
+        raise ValueError(
+            f"cache must be Forward(Z2, A2, Z3, A3), what saelib.forward returns, got {type(cache).__name__}"
+        )
+    return cache
+
+
+def _four(params, name):
+    if not isinstance(params, (tuple, list)) or len(params) != 4:
+        raise ValueError(f"{name} must be Params(W1, b1, W2, b2), got {type(params).__name__}")
     return params
