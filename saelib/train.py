@@ -4,11 +4,11 @@ from typing import NamedTuple
 
 import numpy as np
 
-from ._checks import as_matrix, nonnegative, positive, whole_number
+from ._checks import function, generator, nonnegative, positive, whole_number
 from ._progress import progress_bar
 from .backprop import hidden_delta, output_delta
-from .cost import terms_from_forward
-from .network import Params, check_params, forward, pack, unpack
+from .cost import check_problem, terms_from_forward
+from .network import Params, forward, pack, unpack
 from .objective import Objective
 
 
@@ -59,11 +59,11 @@ def gradient_descent(
     ValueError
         If an argument is outside its range, a shape does not fit, or the cost grows beyond all bounds.
     """
-    params, X = check_params(params), as_matrix(X, unit_interval=output == "sigmoid")
+    params, X = check_problem(params, X, output)
     alpha, lam, m = positive(alpha, "alpha"), nonnegative(lam, "lam"), X.shape[0]
 
     record = _Recorder("gradient descent", params, max_iter, tol, progress, callback)
-    with record:
+    with record, np.errstate(over="ignore", invalid="ignore"):  # a cost out of bounds is an error of its own
         while True:
             # 1. Forward pass over all samples: the hidden deltas need rho_hat, the mean over every one of them.
             cache = forward(params, X, output=output)
@@ -83,7 +83,8 @@ def gradient_descent(
                 W2=W2 - alpha * (Delta.W2 / m + lam * W2),  # (eq-update-W)
                 b2=b2 - alpha * (Delta.b2 / m),  # (eq-update-b)
             )
-            # 6. Repeat.
+            # 6. Repeat, unless the step went too far.
+            record.check(pack(params))
     return record.best, record.history()
 
 
@@ -116,14 +117,14 @@ def adam(
     batch_size : int
         Samples in a mini-batch; the last one of an epoch may be smaller.
     """
-    params, X = check_params(params), as_matrix(X, unit_interval=output == "sigmoid")
-    alpha, m = positive(alpha, "alpha"), X.shape[0]
+    params, X = check_problem(params, X, output)
+    alpha, rng, m = positive(alpha, "alpha"), generator(rng), X.shape[0]
     batch_size = min(whole_number(batch_size, "batch_size"), m)
     settings = {"lam": lam, "rho": rho, "beta": beta, "output": output}
     whole, theta, t = Objective(X, **settings), pack(params), 0
     mean, square = np.zeros_like(theta), np.zeros_like(theta)
     record = _Recorder("Adam", params, max_iter, tol, progress, callback)
-    with record:
+    with record, np.errstate(over="ignore", invalid="ignore"):
         # An epoch goes through the data twice: in batches, and once more for the cost of the whole.
         while not record(unpack(theta, params), whole(theta)[0], passes=2 if t else 1):
             order = rng.permutation(m)
@@ -135,6 +136,7 @@ def adam(
                 square = 0.999 * square + 0.001 * gradient**2
                 step = (mean / (1 - 0.9**t)) / (np.sqrt(square / (1 - 0.999**t)) + 1e-8)
                 theta = theta - alpha * step
+                record.check(theta)
     return record.best, record.history()
 
 
@@ -149,7 +151,7 @@ def lbfgs(
     from scipy.optimize import minimize
     from threadpoolctl import threadpool_limits
 
-    params, passes = check_params(params), 0
+    (params, X), passes = check_problem(params, X, output), 0
     objective = Objective(X, lam=lam, rho=rho, beta=beta, output=output, n_jobs=n_jobs)
     record = _Recorder("L-BFGS", params, max_iter, tol, progress, callback)
 
@@ -182,7 +184,8 @@ class _Recorder:
 
     def __init__(self, label, params, max_iter, tol, progress, callback):
         self.max_iter, self.tol = whole_number(max_iter, "max_iter", least=0), nonnegative(tol, "tol")
-        self.best, self.callback, self.stopped = params, callback, None
+        self.callback = callback if callback is None else function(callback, "callback")
+        self.best, self.stopped = params, None
         self.costs, self.passes = [], []
         self.bar = progress_bar(self.max_iter, label, progress)
 
@@ -198,8 +201,7 @@ class _Recorder:
 
     def __call__(self, params, cost, *, passes):
         """Take note of an iteration; return whether it was the last."""
-        if not np.isfinite(cost):
-            raise ValueError(f"the cost became {cost} after {len(self.costs)} iterations; a smaller alpha may help")
+        self.check(cost)
         if not self.costs or cost < min(self.costs):
             self.best = params
         self.costs.append(float(cost))
@@ -215,6 +217,12 @@ class _Recorder:
         elif k >= self.max_iter:
             self.stopped = "max_iter"
         return self.stopped is not None
+
+    def check(self, values):
+        """Raise an error if the cost, or the length of the parameters, is beyond all bounds."""
+        if not np.isfinite(np.vdot(values, values)):
+            at = len(self.costs)
+            raise ValueError(f"the cost grew beyond all bounds at iteration {at}; a smaller alpha may help")
 
     def history(self):
         return History(np.array(self.costs), np.cumsum(self.passes), self.stopped)
