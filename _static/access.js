@@ -1,0 +1,33 @@
+// Names for the controls that the theme and the extensions leave without one (or with one that is not what they show),
+// and the keyboard for what scrolls sideways.
+(() => {
+  const all = (selector) => document.querySelectorAll(selector);
+  const label = (element, text) => element.setAttribute("aria-label", text);
+
+  function name() {
+    // Where a control shows words, the words are its name.
+    all(".search-button-field[aria-label], summary[aria-label]").forEach((e) => e.removeAttribute("aria-label"));
+    all(".theme-switch-button :is(i, svg)").forEach((e) => e.setAttribute("aria-hidden", "true"));
+    all("button.copybtn").forEach((e) => label(e, "Copy the code"));
+    all("button.toggle-button").forEach((e) => label(e, "Show or hide: " + e.parentElement.textContent.trim()));
+    all("input.task-list-item-checkbox").forEach((e) => label(e, e.parentElement.textContent.trim()));
+    const sidebar = document.getElementById("pst-primary-sidebar");
+    if (sidebar) { sidebar.setAttribute("role", "region"); label(sidebar, "The book"); }
+  }
+
+  function scroll() {
+    all("mjx-container[display], .bd-article pre, .pst-scrollable-table-container").forEach((e) => {
+      if (e.scrollWidth > e.clientWidth) e.tabIndex = 0; else e.removeAttribute("tabindex");
+    });
+  }
+
+  // A page opened from a disk may not read other pages, so the search shows titles without the lines around the words.
+  if (location.protocol === "file:") DOCUMENTATION_OPTIONS.SHOW_SEARCH_SUMMARY = false;
+
+  window.addEventListener("load", async () => {
+    name();
+    await window.MathJax?.startup?.promise;
+    scroll();
+    window.addEventListener("resize", scroll);
+  });
+})();
