@@ -37,7 +37,6 @@ LIMITS = {
 }
 LAST_DIGIT = 2.5e-4  # two roundings of one value differ by one last digit: allowed where that is a smaller change
 TILE = 16
-DIFFERENCES = ROOT / "_build" / "nbval-diff"
 
 NUMBER = re.compile(r"(?<![\w.])[-+\u2212]?(?:\d+\.\d+|\.\d+|\d+)(?:[eE][-+]?\d+)?")
 PICTURE = re.compile(r"data:image/(?:png|jpeg|webp);base64,([A-Za-z0-9+/=\s]+)")
@@ -89,6 +88,8 @@ def _number_problem(a, b, limits, whole_numbers_exact):
         return None
     a, b = a.replace("\u2212", "-"), b.replace("\u2212", "-")
     if whole_numbers_exact and not (_is_decimal(a) and _is_decimal(b)):
+        if {a, b} == {"0", "-0"}:  # of an array's 0. and -0.
+            return None
         return f"{a} became {b} (whole numbers must agree exactly)"
     x, y = float(a), float(b)
     allowed = max(limits["atol"], limits["rtol"] * abs(x))
@@ -250,13 +251,13 @@ def save_differences(folder, cell_number, found, stored, now):
     folder.mkdir(parents=True, exist_ok=True)
     stored, now = ([_representations(output) for output in canonical_outputs(outputs)] for outputs in (stored, now))
     for k, kind, _ in found:
+        name = folder / f"cell-{cell_number}-output-{k}"
+        if kind is None:  # there is no pair to compare
+            continue
         for when, outputs in (("stored", stored), ("now", now)):
-            if kind is not None:
-                _save(folder / f"cell-{cell_number}-output-{k}-{when}", kind, outputs[k - 1][kind])
+            _save(f"{name}-{when}", kind, outputs[k - 1][kind])
         if kind == "image/png":
-            _save_picture_difference(
-                folder / f"cell-{cell_number}-output-{k}-difference.png", stored[k - 1], now[k - 1]
-            )
+            _save_picture_difference(f"{name}-difference.png", stored[k - 1][kind], now[k - 1][kind])
 
 
 def _save(path, kind, content):
@@ -305,7 +306,7 @@ class Notebook(IPyNbFile):
 
     @property
     def differences(self):
-        return DIFFERENCES / self.path.stem
+        return self.config.rootpath / "_build" / "nbval-diff" / self.path.stem
 
 
 class NotebookWithoutData(pytest.File):

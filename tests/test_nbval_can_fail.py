@@ -1,0 +1,385 @@
+"""The comparison of notebooks can fail: a changed number, word, count, picture or library is seen, and noise passes.
+
+A small notebook is executed and stored, as a chapter is, and then run by ``pytest --nbval`` in a process of its own:
+as it is, with its stored outputs tampered with, and with a copy of saelib that has a fault.
+"""
+
+import base64
+import io
+import os
+import shutil
+import socket
+import subprocess
+import sys
+import xml.etree.ElementTree as ET
+from collections import defaultdict
+
+import nbformat
+import numpy as np
+import pytest
+from nbformat.v4 import new_code_cell, new_notebook
+from PIL import Image
+
+from tests.nbval_tolerance import (
+    LIMITS,
+    drawing_problem,
+    markup_problem,
+    outputs_problems,
+    picture_problem,
+    text_problem,
+)
+from tools import store_notebooks
+from tools.store_notebooks import ROOT, canonical, execute
+
+SOURCES = {
+    "imports": "import matplotlib.pyplot as plt\nimport numpy as np\n\nfrom saelib import sigmoid",
+    "number": 'print(f"the activation is {sigmoid(0.3):.6f}")',
+    "word": 'print("edges at every angle")',
+    "count": 'print(f"{np.sum(sigmoid(np.arange(-9, 9)) > 0.9)} units of 18 are active")',
+    "array": "print(sigmoid(np.linspace(-1, 1, 9)))",
+    "figure": "fig, ax = plt.subplots(figsize=(4, 3))\nax.plot(sigmoid(np.linspace(-6, 6, 99)))\nplt.show()",
+    "silent": "x = 1",
+}
+CELLS = list(SOURCES)
+
+
+NETWORK = [
+    'import socket\n\nsocket.create_connection(("192.0.2.1", 80), timeout=1)',
+    'import socket\n\nsocket.getaddrinfo("example.org", 80)',
+    'server = socket.create_server(("127.0.0.1", 0))\nsocket.create_connection(server.getsockname()).close()',
+]
+
+
+def run_nbval(folder, *pythonpath, **environment):
+    """Run the notebooks in ``folder``; return what went wrong in each cell of each ("" if nothing did), and the log."""
+    (folder / "pytest.ini").write_text("[pytest]\n")
+    env = {"PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1", "PYTHONPATH": os.pathsep.join(map(str, pythonpath)), **environment}
+    plugins = ["-p", "nbval.plugin", "-p", "tests.nbval_tolerance", "-p", "no:cacheprovider"]
+    options = [
+        "--nbval",
+        "--nbval-current-env",
+        "--color=no",
+        "-rs",
+        f"--rootdir={folder}",
+        f"--junitxml={folder}/report",
+    ]
+    command = [sys.executable, "-m", "pytest", "-c", folder / "pytest.ini", *plugins, *options, folder]
+    done = subprocess.run(command, env=os.environ | env, cwd=ROOT, capture_output=True, text=True)
+    wrong = defaultdict(dict)
+    for case in ET.parse(folder / "report").iter("testcase"):
+        faults = [fault.text or fault.get("message") for fault in case if fault.tag in ("failure", "error")]
+        wrong[case.get("classname").removesuffix(".ipynb")][case.get("name")] = "".join(faults)
+    assert wrong, done.stdout + done.stderr
+    return wrong, done.stdout
+
+
+def notebook_of(*sources, **metadata):
+    return new_notebook(cells=[new_code_cell(source) for source in sources], metadata=metadata)
+
+
+@pytest.fixture(scope="module")
+def stored(tmp_path_factory):
+    """The small notebook as `make notebooks` would store it."""
+    return canonical(execute(notebook_of(*SOURCES.values()), tmp_path_factory.mktemp("stored")))
+
+
+@pytest.fixture(scope="module")
+def run(stored, tmp_path_factory):
+    """One run of several notebooks, sound and not: the folder, what went wrong, the log."""
+    folder = tmp_path_factory.mktemp("run")
+    (folder / "sound.ipynb").write_text(stored)
+    nbformat.write(tampered_with(stored), folder / "tampered.ipynb")
+    nbformat.write(notebook_of('print("something")'), folder / "never.ipynb")
+    nbformat.write(notebook_of(*NETWORK), folder / "network.ipynb")
+    nbformat.write(notebook_of("1/0", "1/0", saelib={"needs": "mnist"}), folder / "digits.ipynb")
+    nowhere = dict.fromkeys(("SAELIB_DATA", "XDG_CACHE_HOME", "HOME"), str(folder / "nowhere"))
+    return folder, *run_nbval(folder, **nowhere)
+
+
+def tampered_with(stored):
+    """The stored notebook with one detail of every output changed."""
+    nb = nbformat.reads(stored, as_version=4)
+    outputs = {name: cell.outputs for name, cell in zip(CELLS, nb.cells, strict=True)}
+    outputs["number"][0].text = outputs["number"][0].text.replace("0.574443", "0.574543")
+    outputs["word"][0].text = outputs["word"][0].text.replace("every", "any")
+    outputs["count"][0].text = outputs["count"][0].text.replace("6 units", "7 units")
+    outputs["array"][0].text = outputs["array"][0].text.replace("0.3775", "0.3776")
+    outputs["figure"][0].data["image/png"] = blotted(outputs["figure"][0].data["image/png"])
+    outputs["silent"].append(outputs["word"][0])
+    return nb
+
+
+def blotted(png, size=6):
+    """The picture with one small square in another shade."""
+    image = Image.open(io.BytesIO(base64.b64decode(png))).convert("RGB")
+    image.paste((200, 200, 200), (100, 60, 100 + size, 60 + size))
+    content = io.BytesIO()
+    image.save(content, "PNG")
+    return base64.b64encode(content.getvalue()).decode()
+
+
+def tampered(run, name):
+    return run[1]["tampered"][f"Cell {CELLS.index(name)}"]
+
+
+# --- the stored outputs are changed -----------------------------------------------------------------------------
+
+
+def test_the_notebook_as_stored_passes(run):
+    assert run[1]["sound"] == {f"Cell {k}": "" for k in range(len(CELLS))}
+
+
+def test_what_was_not_tampered_with_passes(run):
+    assert tampered(run, "imports") == ""
+
+
+def test_one_changed_number_fails(run):
+    assert "0.574543 became 0.574443" in tampered(run, "number")
+
+
+def test_one_changed_word_fails(run):
+    assert "the words differ" in tampered(run, "word")
+
+
+def test_one_changed_count_fails(run):
+    assert "7 became 6 (whole numbers must agree exactly)" in tampered(run, "count")
+
+
+def test_one_changed_digit_in_an_array_fails(run):
+    assert "became 0.3775" in tampered(run, "array")
+
+
+def test_one_changed_region_of_a_figure_fails(run):
+    assert "in the worst tile, 96 pixels from the left and 48 from the top" in tampered(run, "figure")
+
+
+def test_an_output_that_no_longer_comes_fails(run):
+    assert "stored outputs: stdout; now: none" in tampered(run, "silent")
+
+
+def test_a_notebook_that_was_never_executed_fails(run):
+    assert "stored outputs: none; now: stdout" in run[1]["never"]["Cell 0"]
+
+
+def test_what_differs_is_saved_for_people_to_look_at(run):
+    saved = {path.name for path in (run[0] / "_build" / "nbval-diff" / "tampered").iterdir()}
+    cell = f"cell-{CELLS.index('figure')}-output-1"
+    assert {f"{cell}-stored.png", f"{cell}-now.png", f"{cell}-difference.png"} <= saved
+    assert {"cell-1-output-1-stored.txt", "cell-1-output-1-now.txt"} <= saved
+
+
+# --- the circumstances ------------------------------------------------------------------------------------------
+
+
+def test_a_notebook_without_its_data_is_one_skip_that_says_how_to_get_them(run):
+    assert run[1]["digits"] == {"data": ""}
+    said = next(line for line in run[2].splitlines() if line.startswith("SKIPPED"))
+    assert "make data" in said and "SAELIB_DATA" in said
+
+
+def test_no_kernel_reaches_beyond_this_machine(run):
+    wrong = run[1]["network"]
+    assert "tests use no network" in wrong["Cell 0"] and "tests use no network" in wrong["Cell 1"]
+    assert wrong["Cell 2"] == ""
+
+
+def test_no_test_reaches_beyond_this_machine_either():
+    with pytest.raises(OSError, match="tests use no network"):
+        socket.create_connection(("192.0.2.1", 80), timeout=1)
+
+
+# --- the library is changed -------------------------------------------------------------------------------------
+
+
+def nbval_with_sigmoid(stored, folder, expression):
+    """Run the stored notebook on a copy of saelib whose sigmoid returns ``expression`` of the right one."""
+    shutil.copytree(ROOT / "saelib", folder / "library" / "saelib", ignore=shutil.ignore_patterns("__pycache__"))
+    with (folder / "library" / "saelib" / "network.py").open("a") as file:
+        file.write(f"\n\n_right = sigmoid\n\n\ndef sigmoid(Z):\n    return {expression}\n")
+    (folder / "notebook.ipynb").write_text(stored)
+    wrong = run_nbval(folder, folder / "library")[0]["notebook"]
+    return {name for k, name in enumerate(CELLS) if wrong[f"Cell {k}"]}
+
+
+def test_one_sign_changed_in_the_library_fails(stored, tmp_path):
+    assert nbval_with_sigmoid(stored, tmp_path, "_right(-np.asarray(Z))") == {"number", "count", "array", "figure"}
+
+
+def test_a_relative_change_of_1e_7_in_the_library_passes(stored, tmp_path):
+    assert nbval_with_sigmoid(stored, tmp_path, "_right(Z) * (1 + 1e-7)") == set()
+
+
+def test_a_relative_change_of_1e_3_in_the_library_fails(stored, tmp_path):
+    assert nbval_with_sigmoid(stored, tmp_path, "_right(Z) * (1 + 1e-3)") >= {"number", "array"}
+
+
+# --- storing ----------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("source", "complaint"),
+    [("1 / 0", "ZeroDivisionError"), ('import warnings\n\nwarnings.warn("odd")', "writes to stderr")],
+    ids=["error", "warning"],
+)
+def test_a_notebook_that_fails_or_warns_is_left_as_it_was(source, complaint, tmp_path, capsys):
+    path = tmp_path / "chapter.ipynb"
+    nbformat.write(notebook_of("x = 1  ", source), path)
+    before = path.read_bytes()
+    assert store_notebooks.main([str(path)]) == 1
+    assert complaint in capsys.readouterr().out
+    assert path.read_bytes() == before and [p.name for p in tmp_path.iterdir()] == [path.name]
+
+
+def test_storing_twice_changes_no_byte(stored, tmp_path, capsys):
+    path = tmp_path / "chapter.ipynb"
+    path.write_text(stored)
+    assert store_notebooks.main([str(path)]) == 0
+    assert "unchanged" in capsys.readouterr().out and path.read_text() == stored
+
+
+def test_check_names_what_is_not_in_canonical_form(stored, tmp_path, capsys):
+    path = tmp_path / "chapter.ipynb"
+    path.write_text(stored)
+    assert store_notebooks.main(["--check", str(path)]) == 0
+    path.write_text(stored.replace('"execution_count": 2', '"execution_count": 5'))
+    assert store_notebooks.main(["--check", str(path)]) == 1
+    assert "chapter.ipynb: not executed once from top to bottom" in capsys.readouterr().out
+
+
+# --- the rules of comparison, one by one ------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("stored", "now"),
+    [
+        ("cost 0.404951", "cost 0.404952"),  # two roundings of nearly one value
+        ("cost 0.404951e-3", "cost 0.404952e-3"),
+        ("[ 0.25 -0.  ]", "[ 0.25  0.  ]"),
+        ("[[ 0.       0.123456]]", "[[-0.       0.123456]]"),
+        ("error 1.2345678e-05", "error 1.2345679e-05"),
+        ("slope \u22120.2500001", "slope -0.2500002"),
+    ],
+)
+def test_texts_that_agree(stored, now):
+    assert text_problem(stored, now, LIMITS) is None
+
+
+@pytest.mark.parametrize(
+    ("stored", "now"),
+    [
+        ("cost 0.4050", "cost 0.4055"),
+        ("cost 0.40", "cost 0.41"),
+        ("cost 0.404951", "cost -0.404951"),
+        ("cost 4.0e-05", "cost 4.0e-06"),
+        ("cost 0.5", "cost 0.50"[:-1] + "1"),
+        ("25 units", "26 units"),
+        ("10,000 patches", "10,001 patches"),
+        ("1000000 patches", "1000001 patches"),
+        ("1 unit", "1.0 unit"),
+        ("W1", "W2"),
+        ("cost 0.5", "Cost 0.5"),
+        ("cost 0.5\nrho 0.05", "cost 0.5 rho 0.05"),
+        ("0.5 0.5", "0.5 0.5 0.5"),
+        ("cost nan", "cost 0.5"),
+        ("rho_hat_3", "rho_hat_4"),
+        ("version 1.2.3", "version 1.2.4"),
+    ],
+)
+def test_texts_that_differ(stored, now):
+    assert text_problem(stored, now, LIMITS) is not None
+    assert text_problem(now, stored, LIMITS) is not None
+
+
+def test_a_cell_can_have_wider_limits():
+    assert text_problem("cost 0.40", "cost 0.41", LIMITS | {"rtol": 0.03}) is None
+    assert text_problem("cost 0.40", "cost 0.42", LIMITS | {"rtol": 0.03}) is not None
+
+
+def png(pixels):
+    content = io.BytesIO()
+    Image.fromarray(np.uint8(pixels)).save(content, "PNG")
+    return base64.b64encode(content.getvalue()).decode()
+
+
+GRAY = np.full((80, 120, 3), 128)
+
+
+@pytest.mark.parametrize(
+    ("change", "agrees"),
+    [
+        (lambda a: a + 1, True),  # one level everywhere
+        (lambda a: a + 2, False),
+        (lambda a: np.where(np.indices(a.shape)[0] + np.indices(a.shape)[1] == 50, a + 20, a), True),  # a faint line
+        (lambda a: np.where(np.indices(a.shape)[1] == 50, a + 60, a), False),  # a dark line
+        (lambda a: np.where(np.indices(a.shape)[1] == 119, a + 60, a), False),  # the same at the edge
+        (lambda a: a[:-1], False),  # another size
+        (lambda a: np.dstack([a, np.full(a.shape[:2], 255)]), True),  # opaque either way
+        (lambda a: np.dstack([a, np.full(a.shape[:2], 200)]), False),  # transparent
+    ],
+)
+def test_pictures(change, agrees):
+    assert (picture_problem(png(GRAY), png(change(GRAY)), LIMITS) is None) == agrees
+
+
+def test_what_is_not_a_picture_is_said_to_be_none():
+    assert "cannot be read" in picture_problem(png(GRAY), "AAAA", LIMITS)
+
+
+SVG = (
+    '<svg width="100pt"><defs><clipPath id="p0123456789"/></defs><!-- 25 units -->'
+    '<path d="M 10.5 20 L 30.25 40" clip-path="url(#p0123456789)" style="fill: #4080ff"/><text>rho 0.05</text></svg>'
+)
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "agrees"),
+    [
+        ("p0123456789", "pabcdef0123", True),  # a name that chance gave
+        ("10.5", "10.51", True),
+        (" 20 ", " 20.01 ", True),
+        ("10.5", "10.6", False),
+        ("#4080ff", "#4180fe", True),
+        ("#4080ff", "#5080ff", False),
+        ("0.05", "0.06", False),
+        ("rho", "tau", False),
+        ("25 units", "26 units", False),
+        ("<text>", "<text/><text>", False),
+        ("url(#p0123456789)", "url(#pabcdef0123)", False),  # points elsewhere
+        ("<path", "<line", False),
+    ],
+)
+def test_drawings(old, new, agrees):
+    assert old in SVG
+    assert (drawing_problem(SVG, SVG.replace(old, new), LIMITS) is None) == agrees
+    page = "<figure>{}<p>25 units, cost 0.404951</p></figure>"
+    assert (markup_problem(page.format(SVG), page.format(SVG.replace(old, new)), LIMITS) is None) == agrees
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "agrees"),
+    [
+        ("0.404951", "0.404952", True),
+        ("0.404951", "0.405951", False),
+        ('max="10"', 'max="11"', False),
+        ("base64,{gray}", "base64,{lighter}", True),
+        ("base64,{gray}", "base64,{dark}", False),
+        ("<svg></svg>", "", False),
+        ("frame", "Frame", False),
+    ],
+)
+def test_html_with_pictures_in_it(old, new, agrees):
+    names = {"gray": png(GRAY), "lighter": png(GRAY + 1), "dark": png(GRAY - 40)}
+    page = (
+        '<figure><img alt="frame" src="data:image/png;base64,{gray}"><svg></svg><input max="10"> cost 0.404951</figure>'
+    )
+    assert old in page
+    assert (markup_problem(page.format(**names), page.replace(old, new).format(**names), LIMITS) is None) == agrees
+
+
+def test_live_views_are_not_compared_and_everything_beside_them_is():
+    def outputs(model, text):
+        data = {"application/vnd.jupyter.widget-view+json": {"model_id": model}, "text/html": text}
+        return [nbformat.v4.new_output("display_data", data=data)]
+
+    assert outputs_problems(outputs("1f", "<p>25</p>"), outputs("2e", "<p>25</p>"), LIMITS) == []
+    assert outputs_problems(outputs("1f", "<p>25</p>"), outputs("1f", "<p>26</p>"), LIMITS) != []
