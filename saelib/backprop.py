@@ -73,6 +73,8 @@ def hidden_delta(params, cache, delta3, *, rho, beta):
     """
     params, (Z2, _, _, A3) = check_params(params), check_forward(cache)
     delta3, _ = same_shape(as_floats(delta3, "delta3"), A3, ("delta3", "A3"))
+    if params.W2.shape != (A3.shape[1], Z2.shape[1]):
+        raise ValueError(f"W2 must have shape {(A3.shape[1], Z2.shape[1])} to fit cache, got {params.W2.shape}")
     rho, beta = in_open_unit_interval(rho, "rho"), nonnegative(beta, "beta")
     delta2 = (delta3 @ params.W2) * sigmoid_slope(Z2)
     return delta2 + beta * sparsity_delta(Z2, rho) if beta else delta2  # (eq-delta2)

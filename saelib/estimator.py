@@ -84,7 +84,7 @@ class SparseAutoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseE
             options["rng"] = rng
         start = init_params(X.shape[1], self.n_hidden, rng, dtype=X.dtype)
         self.params_, self.history_ = descend(start, X, progress=bool(self.verbose), **options)
-        self.n_iter_ = len(self.history_.cost) - 1
+        self.n_iter_ = max(len(self.history_.cost) - 1, 0)
         if self.history_.stopped == "interrupted":
             warnings.warn("Training was interrupted; the best parameters so far are kept.", stacklevel=2)
         return self
