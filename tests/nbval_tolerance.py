@@ -294,6 +294,7 @@ class Notebook(IPyNbFile):
             # nbval calls this method of its cells; it also lets a cell pass unseen that was never executed.
             item.compare_outputs = lambda now, stored, item=item: self.compare(item, now, stored)
             item.cell.execution_count = item.cell.execution_count or 0
+            item.output_timeout = 60  # seconds: a busy machine may be slow to hand over a figure
             yield item
 
     def compare(self, item, now, stored):

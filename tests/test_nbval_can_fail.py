@@ -8,9 +8,11 @@ import base64
 import io
 import os
 import shutil
+import signal
 import socket
 import subprocess
 import sys
+import time
 import xml.etree.ElementTree as ET
 from collections import defaultdict
 
@@ -228,6 +230,19 @@ def test_a_notebook_that_fails_or_warns_is_left_as_it_was(source, complaint, tmp
     assert store_notebooks.main([str(path)]) == 1
     assert complaint in capsys.readouterr().out
     assert path.read_bytes() == before and [p.name for p in tmp_path.iterdir()] == [path.name]
+
+
+def test_an_interrupted_notebook_is_left_as_it_was(tmp_path):
+    path, started = tmp_path / "chapter.ipynb", tmp_path / "started"
+    nbformat.write(notebook_of('open("started", "w").close()', "import time\n\ntime.sleep(60)"), path)
+    before = path.read_bytes()
+    storing = subprocess.Popen([sys.executable, store_notebooks.__file__, path], stdout=subprocess.PIPE, text=True)
+    while not started.exists() and storing.poll() is None:
+        time.sleep(0.1)
+    storing.send_signal(signal.SIGTERM)
+    said, _ = storing.communicate(timeout=60)
+    assert storing.returncode == 1 and "left as it is" in said
+    assert path.read_bytes() == before and {p.name for p in tmp_path.iterdir()} == {path.name, started.name}
 
 
 def test_storing_twice_changes_no_byte(stored, tmp_path, capsys):

@@ -22,7 +22,7 @@ from pathlib import Path
 
 import nbformat
 from nbclient import NotebookClient
-from nbclient.exceptions import CellExecutionError, CellTimeoutError
+from nbclient.exceptions import CellExecutionError, CellTimeoutError, DeadKernelError
 
 ROOT = Path(__file__).resolve().parents[1]
 CELL_TIMEOUT = 600  # seconds
@@ -243,6 +243,9 @@ def main(arguments=None):
             word = store(path)
         except (CellExecutionError, CellTimeoutError, Refused) as error:
             failed, word = failed + 1, f"FAILED, left as it is\n\n{ANSI.sub('', str(error)).strip()}\n"
+        except (DeadKernelError, AssertionError):  # nbclient's two answers to an interruption: it ends the kernel
+            print("interrupted, or its kernel died; left as it is, and so are those after it")
+            return 1
         print(f"{time.perf_counter() - start:6.1f} s  {word}", flush=True)
     return int(failed > 0)
 
