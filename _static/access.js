@@ -1,5 +1,5 @@
 // Names for the controls that the theme and the extensions leave without one (or with one that is not what they show),
-// and the keyboard for what scrolls sideways.
+// the keyboard for what scrolls sideways, and no line that begins with a full stop.
 (() => {
   const all = (selector) => document.querySelectorAll(selector);
   const label = (element, text) => element.setAttribute("aria-label", text);
@@ -21,12 +21,27 @@
     });
   }
 
+  // A browser may break a line between a formula and the mark after it: hold the two together.
+  function marks() {
+    all("span.math").forEach((formula) => {
+      const next = formula.nextSibling;
+      const mark = next?.nodeType === Node.TEXT_NODE && next.data.match(/^[.,;:!?)\]’”]+/);
+      if (!mark) return;
+      next.splitText(mark[0].length);
+      const pair = document.createElement("span");
+      pair.className = "formula-and-mark";
+      formula.replaceWith(pair);
+      pair.append(formula, next);
+    });
+  }
+
   // A page opened from a disk may not read other pages, so the search shows titles without the lines around the words.
   if (location.protocol === "file:") DOCUMENTATION_OPTIONS.SHOW_SEARCH_SUMMARY = false;
 
   window.addEventListener("load", async () => {
     name();
     await window.MathJax?.startup?.promise;
+    marks();
     scroll();
     window.addEventListener("resize", scroll);
   });
