@@ -1,0 +1,220 @@
+"""Bad input to the core: a ValueError that names the argument, what came, and what is wanted."""
+
+import re
+
+import numpy as np
+import pytest
+
+import saelib
+from saelib import Params, _checks
+
+pytestmark = pytest.mark.filterwarnings("error")
+
+RNG = np.random.default_rng(0)
+P = saelib.init_params(4, 3, RNG)
+X = RNG.uniform(size=(5, 4))
+CACHE = saelib.forward(P, X)
+DELTA3 = saelib.output_delta(CACHE, X)
+S = {"lam": 1e-3, "rho": 0.1, "beta": 3.0}
+NAN = np.where(np.arange(20).reshape(5, 4) == 6, np.nan, X)
+
+
+def another(**settings):
+    return {**S, **settings}
+
+
+TABLE = [
+    # network
+    (lambda: saelib.sigmoid("high"), "Z must be an array of real numbers, got"),
+    (lambda: saelib.sigmoid([1j]), "Z must be an array of real numbers, got"),
+    (lambda: saelib.sigmoid([[1], [2, 3]]), "Z must be an array of real numbers, got list [[1], [2, 3]]"),
+    (lambda: saelib.sigmoid_prime(None), "A must be an array of real numbers, got"),
+    (lambda: saelib.sigmoid_slope("z"), "Z must be an array of real numbers, got"),
+    (lambda: saelib.log_sigmoid("z"), "Z must be an array of real numbers, got"),
+    (lambda: saelib.init_params(0, 3, RNG), "n_visible must be a whole number >= 1, got 0"),
+    (lambda: saelib.init_params(4, 3.0, RNG), "n_hidden must be a whole number, got float 3.0"),
+    (lambda: saelib.init_params(4, True, RNG), "n_hidden must be a whole number, got bool True"),
+    (lambda: saelib.init_params(4, 3, 0), "rng must be a Generator such as np.random.default_rng(0), got int 0"),
+    (lambda: saelib.init_params(4, 3, RNG, dtype=int), "dtype must be one of 'float32', 'float64', got 'int64'"),
+    (lambda: saelib.forward(None, X), "params must be Params(W1, b1, W2, b2), got NoneType"),
+    (lambda: saelib.forward(P[:3], X), "params must be Params(W1, b1, W2, b2), got tuple"),
+    (lambda: saelib.forward(P._replace(W1=P.b1), X), "W1 must be a matrix of shape (s2, s1), got shape (3,)"),
+    (
+        lambda: saelib.forward(P._replace(W1=np.ones((0, 4))), X),
+        "W1 must be a matrix of shape (s2, s1), got shape (0, 4)",
+    ),
+    (lambda: saelib.forward(P._replace(b1=P.b2), X), "b1 must have shape (3,) beside W1 of shape (3, 4), got (4,)"),
+    (lambda: saelib.forward(P._replace(W2=P.W1), X), "W2 must have shape (4, 3) beside W1 of shape (3, 4), got (3, 4)"),
+    (
+        lambda: saelib.forward(P._replace(b2=P.b2[None]), X),
+        "b2 must have shape (4,) beside W1 of shape (3, 4), got (1, 4)",
+    ),
+    (lambda: saelib.forward(P._replace(b1=["a"] * 3), X), "b1 must be an array of real numbers, got"),
+    (lambda: saelib.forward(P._replace(b1=P.b1 + np.inf), X), "b1 must be finite, got inf among its values"),
+    (lambda: saelib.forward(P, X[0]), "X must be a matrix of shape (samples, 4) with at least one row, got shape (4,)"),
+    (lambda: saelib.forward(P, X[0]), "for a single sample write X[np.newaxis, :]"),
+    (
+        lambda: saelib.forward(P, X[:0]),
+        "X must be a matrix of shape (samples, 4) with at least one row, got shape (0, 4)",
+    ),
+    (lambda: saelib.forward(P, X[:, :3]), "X must have 4 columns, got shape (5, 3)"),
+    (lambda: saelib.forward(P, NAN), "X must be finite, but X[1, 2] is nan"),
+    (lambda: saelib.forward(P, [[np.inf, -np.inf, 0, 0]]), "X must be finite, but X[0, 0] is inf"),
+    (lambda: saelib.forward(P, X, output="relu"), "output must be one of 'sigmoid', 'linear', got 'relu'"),
+    (lambda: saelib.forward(P, X, output=np.ones(2)), "output must be one of 'sigmoid', 'linear', got array"),
+    (lambda: saelib.pack(3), "params must be Params(W1, b1, W2, b2), got int"),
+    (lambda: saelib.unpack(np.ones(5), P), "theta must be a vector of 31 numbers for these shapes, got shape (5,)"),
+    (
+        lambda: saelib.unpack(np.ones((31, 1)), P),
+        "theta must be a vector of 31 numbers for these shapes, got shape (31, 1)",
+    ),
+    (lambda: saelib.unpack("theta", P), "theta must be an array of real numbers, got"),
+    (lambda: saelib.unpack(np.ones(31), P.W1), "like must be Params(W1, b1, W2, b2), got ndarray"),
+    # cost
+    (lambda: saelib.reconstruction_error(X[0], X), "A3 must be a matrix of shape (samples, features)"),
+    (lambda: saelib.reconstruction_error(X, X[:4]), "A3 and X must have the same shape, got (5, 4) and (4, 4)"),
+    (lambda: saelib.reconstruction_error(X, X[:1]), "A3 and X must have the same shape, got (5, 4) and (1, 4)"),
+    (lambda: saelib.reconstruction_error(NAN, X), "A3 must be finite, but A3[1, 2] is nan"),
+    (lambda: saelib.weight_decay(P, -1), "lam must be a finite number >= 0, got -1"),
+    (lambda: saelib.weight_decay(X, 1), "params must be Params(W1, b1, W2, b2), got ndarray"),
+    (lambda: saelib.mean_activation(X[0]), "A2 must be a matrix of shape (samples, features)"),
+    (lambda: saelib.kl_divergence(0, 0.5), "rho must lie strictly between 0 and 1, got 0"),
+    (lambda: saelib.kl_divergence(np.nan, 0.5), "rho must lie strictly between 0 and 1, got nan"),
+    (lambda: saelib.kl_divergence([0.1, 0.2], 0.5), "rho must be a number, got list [0.1, 0.2]"),
+    (lambda: saelib.kl_divergence(0.1, [0.5, 1.5]), "rho_hat must lie in [0, 1], got values from 0.5 to 1.5"),
+    (lambda: saelib.kl_divergence(0.1, [0.5, np.nan]), "rho_hat must lie in [0, 1], got values from nan to nan"),
+    (lambda: saelib.log_mean_activation(X[:0]), "Z2 must be a matrix of shape (samples, features)"),
+    (lambda: saelib.sparsity_penalty(X[0], 0.1), "Z2 must be a matrix of shape (samples, features)"),
+    (lambda: saelib.sparsity_penalty(X, 1), "rho must lie strictly between 0 and 1, got 1"),
+    # backprop
+    (lambda: saelib.kl_prime(2, 0.5), "rho must lie strictly between 0 and 1, got 2"),
+    (lambda: saelib.kl_prime(0.1, -0.5), "rho_hat must lie in [0, 1], got values from -0.5 to -0.5"),
+    (
+        lambda: saelib.output_delta(X, X),
+        "cache must be Forward(Z2, A2, Z3, A3), what saelib.forward returns, got ndarray",
+    ),
+    (lambda: saelib.output_delta(CACHE, X[:, :1]), "A3 and X must have the same shape, got (5, 4) and (5, 1)"),
+    (lambda: saelib.output_delta(CACHE, X, output="tanh"), "output must be one of 'sigmoid', 'linear', got 'tanh'"),
+    (lambda: saelib.hidden_delta(3, CACHE, DELTA3, rho=0.1, beta=1), "params must be Params(W1, b1, W2, b2), got int"),
+    (lambda: saelib.hidden_delta(P, None, DELTA3, rho=0.1, beta=1), "cache must be Forward(Z2, A2, Z3, A3)"),
+    (
+        lambda: saelib.hidden_delta(P, CACHE, DELTA3[:1], rho=0.1, beta=1),
+        "delta3 and A3 must have the same shape, got (1, 4)",
+    ),
+    (lambda: saelib.hidden_delta(P, CACHE, DELTA3, rho=1.5, beta=1), "rho must lie strictly between 0 and 1, got 1.5"),
+    (lambda: saelib.hidden_delta(P, CACHE, DELTA3, rho=0.1, beta=-1), "beta must be a finite number >= 0, got -1"),
+    (
+        lambda: saelib.hidden_delta(saelib.init_params(4, 2, RNG), CACHE, DELTA3, rho=0.1, beta=1),
+        "W2 must have shape (4, 3) to fit cache, got (4, 2)",
+    ),
+    (lambda: saelib.sparsity_delta(X[0], 0.1), "Z2 must be a matrix of shape (samples, features)"),
+    (lambda: saelib.sparsity_delta(X, 0), "rho must lie strictly between 0 and 1, got 0"),
+    # gradcheck
+    (lambda: saelib.numerical_gradient(3, np.ones(2)), "J must be a function, got int 3"),
+    (
+        lambda: saelib.numerical_gradient(lambda t: t, np.ones(2)),
+        "J(theta) must be a number, got ndarray of shape (2,)",
+    ),
+    (
+        lambda: saelib.numerical_gradient(np.sum, P.W1),
+        "theta must be a vector, got shape (3, 4); pack(params) makes one",
+    ),
+    (lambda: saelib.numerical_gradient(np.sum, []), "theta must be a vector, got shape (0,)"),
+    (lambda: saelib.numerical_gradient(np.sum, np.ones(2), 0), "epsilon must be a finite number > 0, got 0"),
+    (lambda: saelib.relative_error([1, 2], [1]), "a and b must have the same shape, got (2,) and (1,)"),
+    (lambda: saelib.relative_error("a", [1]), "a must be an array of real numbers, got"),
+    (lambda: saelib.check_gradient(None, np.ones(2)), "cost_and_gradient must be a function, got NoneType None"),
+    (lambda: saelib.check_gradient(np.sum, np.ones(2)), "cost_and_gradient must return the pair (J, gradient), got"),
+    (
+        lambda: saelib.check_gradient(lambda t: (1, t[:1]), np.ones(2)),
+        "gradient and theta must have the same shape, got (1,)",
+    ),
+    (
+        lambda: saelib.check_gradient(lambda t: (1, t), np.ones(2), tolerance=-1),
+        "tolerance must be a finite number > 0, got -1",
+    ),
+    # objective
+    (lambda: saelib.Objective(X[0], **S), "X must be a matrix of shape (samples, features)"),
+    (lambda: saelib.Objective(2 * X, **S), "X must lie in [0, 1] for a sigmoid output, got values from"),
+    (lambda: saelib.Objective(X, **another(lam=np.inf)), "lam must be a finite number >= 0, got inf"),
+    (lambda: saelib.Objective(X, **another(rho=-0.1)), "rho must lie strictly between 0 and 1, got -0.1"),
+    (lambda: saelib.Objective(X, **another(beta=None)), "beta must be a number, got NoneType None"),
+    (lambda: saelib.Objective(X, **S, output=1), "output must be one of 'sigmoid', 'linear', got 1"),
+    (lambda: saelib.Objective(X, **S, n_jobs=0), "n_jobs must be a whole number >= 1, got 0"),
+    (lambda: saelib.Objective(X, **S)(np.ones(30)), "theta must be a vector of s2 * 9 + 4 numbers, got shape (30,)"),
+    (lambda: saelib.Objective(X, **S)(np.ones(4)), "theta must be a vector of s2 * 9 + 4 numbers, got shape (4,)"),
+    (lambda: saelib.Objective(X, **S)(np.full(31, np.nan)), "theta must be finite, but theta[0] is not"),
+    (lambda: saelib.Objective(X, **S)("theta"), "theta must be an array of real numbers, got"),
+]
+
+
+def gradient_descent(params, X, **options):
+    return saelib.gradient_descent(params, X, **{"alpha": 0.1, "max_iter": 2, **options})
+
+
+def adam(params, X, **options):
+    return saelib.adam(params, X, **{"rng": RNG, "max_iter": 2, **options})
+
+
+def lbfgs(params, X, **options):
+    return saelib.lbfgs(params, X, **{"max_iter": 2, **options})
+
+
+TRAINERS = [gradient_descent, adam, lbfgs]
+narrow = Params(P.W1, P.b1, P.W2[:1], P.b2[:1])  # one output, which would broadcast against the targets
+for call in (saelib.sparse_cost, saelib.cost.cost_terms, saelib.sparse_gradient, saelib.cost_and_gradient, *TRAINERS):
+    TABLE += [
+        (lambda call=call: call(P, X[:, :3], **S), "X must have 4 columns, got shape (5, 3)"),
+        (lambda call=call: call(P, X[0], **S), "X must be a matrix of shape (samples, 4) with at least one row"),
+        (lambda call=call: call(P, NAN, **S), "X must be finite, but X[1, 2] is nan"),
+        (lambda call=call: call(P, X - 1, **S), 'rescale the data or use output="linear"'),
+        (lambda call=call: call(P, X.astype(str), **S), "X must be an array of real numbers, got"),
+        (lambda call=call: call(narrow, X, **S), "b2 must have 4 entries, one for each column of X, got 1"),
+        (lambda call=call: call(P._replace(b1=P.b1 * np.nan), X, **S), "b1 must be finite, got nan among its values"),
+        (lambda call=call: call(5, X, **S), "params must be Params(W1, b1, W2, b2), got int"),
+        (lambda call=call: call(P, X, **another(lam=-1)), "lam must be a finite number >= 0, got -1"),
+        (lambda call=call: call(P, X, **another(lam="0.1")), "lam must be a number, got str '0.1'"),
+        (lambda call=call: call(P, X, **another(rho=0)), "rho must lie strictly between 0 and 1, got 0"),
+        (lambda call=call: call(P, X, **another(beta=np.nan)), "beta must be a finite number >= 0, got nan"),
+        (
+            lambda call=call: call(P, X, **S, output="softmax"),
+            "output must be one of 'sigmoid', 'linear', got 'softmax'",
+        ),
+    ]
+for call in TRAINERS:
+    # One hidden unit on ten columns has as many parameters as ten on one column.
+    TABLE += [
+        (
+            lambda call=call: call(saelib.init_params(10, 1, RNG), X[:, :1], **S),
+            "X must have 10 columns, got shape (5, 1)",
+        ),
+        (lambda call=call: call(P, X, **S, max_iter=-1), "max_iter must be a whole number >= 0, got -1"),
+        (lambda call=call: call(P, X, **S, max_iter=1e3), "max_iter must be a whole number, got float 1000.0"),
+        (lambda call=call: call(P, X, **S, tol=-1), "tol must be a finite number >= 0, got -1"),
+        (lambda call=call: call(P, X, **S, callback="print"), "callback must be a function, got str 'print'"),
+    ]
+TABLE += [
+    (lambda: gradient_descent(P, X, **S, alpha=0), "alpha must be a finite number > 0, got 0"),
+    (lambda: adam(P, X, **S, alpha=-1), "alpha must be a finite number > 0, got -1"),
+    (lambda: adam(P, X, **S, batch_size=0), "batch_size must be a whole number >= 1, got 0"),
+    (lambda: adam(P, X, **S, rng=0), "rng must be a Generator such as np.random.default_rng(0), got int 0"),
+    (lambda: lbfgs(P, X, **S, n_jobs=1.5), "n_jobs must be a whole number, got float 1.5"),
+]
+
+
+@pytest.mark.parametrize(
+    ("call", "words"), [pytest.param(*row, id=f"{k}-{row[1][:40]}") for k, row in enumerate(TABLE)]
+)
+def test_the_error_names_what_came_and_what_is_wanted(call, words):
+    with pytest.raises(ValueError, match=re.escape(words)):
+        call()
+
+
+def test_large_and_narrow_and_odd_but_right_input_is_taken():
+    """What must not raise: lists, integers, float16, booleans, and numbers whose sum overflows."""
+    for good in ([[0, 1, 0, 1]], X.astype(np.float16), X > 0.5, np.asfortranarray(X), X[::-1, ::-1]):
+        assert np.isfinite(saelib.sparse_cost(P, good, **S))
+    huge = np.full((5, 4), 1e308)
+    assert _checks.as_matrix(huge) is huge
+    for one in (1, np.float32(1), np.int64(1), np.array(1.0)):
+        assert _checks.nonnegative(one, "lam") == 1.0

@@ -1,0 +1,243 @@
+"""The scikit-learn estimator: the contract of scikit-learn, and agreement with the functions that it stands on."""
+
+import pickle
+
+import numpy as np
+import pandas as pd
+import pytest
+import reference
+from numpy.testing import assert_allclose, assert_array_equal
+from sklearn.base import clone
+from sklearn.datasets import load_digits
+from sklearn.exceptions import NotFittedError
+from sklearn.linear_model import LogisticRegression
+from sklearn.model_selection import GridSearchCV
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import MinMaxScaler
+from sklearn.utils.estimator_checks import estimator_checks_generator
+
+import saelib
+from saelib import SparseAutoencoder
+
+pytestmark = pytest.mark.filterwarnings("error")
+SOLVERS = {"lbfgs": {}, "adam": {"batch_size": 40}, "gradient_descent": {"alpha": 0.1}}
+
+
+def digits(m=200):
+    X, y = load_digits(return_X_y=True)
+    return X[:m] / 16, y[:m]
+
+
+def checks_of(estimator):
+    """scikit-learn's checks, but for the one that needs arrays of another library switched on."""
+    for instance, check in estimator_checks_generator(estimator):
+        if check.func.__name__ != "check_array_api_input":
+            yield pytest.param(instance, check, id=f"{estimator.solver}-{check.func.__name__}")
+
+
+@pytest.mark.parametrize(
+    ("instance", "check"),
+    [param for solver in SOLVERS for param in checks_of(SparseAutoencoder(5, solver=solver, max_iter=50))],
+)
+def test_scikit_learns_own_checks(instance, check):
+    check(instance)
+
+
+@pytest.mark.parametrize("output", ["linear", "sigmoid"])
+@pytest.mark.parametrize("solver", SOLVERS)
+def test_fit_is_the_function_of_the_same_name(solver, output):
+    X, _ = digits()
+    estimator = SparseAutoencoder(
+        6,
+        rho=0.1,
+        beta=2,
+        lam=1e-3,
+        output=output,
+        solver=solver,
+        max_iter=7,
+        tol=1e-8,
+        random_state=3,
+        **SOLVERS[solver],
+    )
+    assert estimator.fit(X) is estimator
+    rng = np.random.default_rng(3)
+    start, own = saelib.init_params(64, 6, rng), dict(SOLVERS[solver])
+    if solver == "adam":
+        own |= {"rng": rng, "alpha": 1e-3}
+    params, history = getattr(saelib, solver)(
+        start, X, lam=1e-3, rho=0.1, beta=2, output=output, max_iter=7, tol=1e-8, **own
+    )
+    assert_array_equal(saelib.pack(estimator.params_), saelib.pack(params))
+    assert_array_equal(estimator.history_.cost, history.cost)
+    assert estimator.n_iter_ == len(history.cost) - 1 == 7
+    assert estimator.n_features_in_ == 64
+
+
+@pytest.mark.parametrize("output", ["linear", "sigmoid"])
+def test_transform_inverse_and_score_by_loops(output):
+    X, _ = digits(30)
+    estimator = SparseAutoencoder(4, output=output, max_iter=10, random_state=0).fit(X)
+    lists = reference.as_lists(estimator.params_)
+    by_loops = [reference.feedforward(lists, x, output) for x in X.tolist()]
+    A2, A3 = (np.array(layer) for layer in zip(*by_loops, strict=True))
+    assert_allclose(estimator.transform(X), A2, rtol=1e-11)
+    assert_allclose(estimator.inverse_transform(A2), A3, rtol=1e-10, atol=1e-12)
+    assert_allclose(estimator.score(X), -np.mean(np.sum((A3 - X) ** 2, axis=1)) / 2, rtol=1e-11)
+    assert_allclose(estimator.fit_transform(X), A2, rtol=1e-11)
+
+
+def test_training_raises_the_score():
+    X, _ = digits()
+    little, much = (SparseAutoencoder(10, max_iter=k, random_state=0).fit(X).score(X) for k in (2, 100))
+    assert little < much < 0
+
+
+def test_random_state_decides():
+    X, _ = digits(50)
+
+    def fitted(state):
+        return SparseAutoencoder(3, max_iter=3, random_state=state).fit(X).params_.W1
+
+    assert_array_equal(fitted(1), fitted(1))
+    assert_array_equal(fitted(1), fitted(np.random.default_rng(1)))
+    assert not np.array_equal(fitted(1), fitted(2))
+    assert not np.array_equal(fitted(None), fitted(None))
+    assert_array_equal(fitted(np.random.RandomState(1)), fitted(np.random.RandomState(1)))
+
+
+def test_float32_stays_float32():
+    X = digits(40)[0].astype(np.float32)
+    for solver, own in SOLVERS.items():
+        estimator = SparseAutoencoder(3, solver=solver, max_iter=4, random_state=0, **own).fit(X)
+        codes = estimator.transform(X)
+        arrays = [*estimator.params_, codes, estimator.inverse_transform(codes)]
+        assert {a.dtype for a in arrays} == {np.dtype(np.float32)}
+
+
+def test_stopping_at_max_iter_raises_no_warning_but_is_told():
+    estimator = SparseAutoencoder(3, max_iter=2, random_state=0).fit(digits(40)[0])
+    assert estimator.history_.stopped == "max_iter"
+    converged = SparseAutoencoder(3, tol=1e-2, random_state=0).fit(digits(40)[0])
+    assert converged.history_.stopped == "converged"
+    assert converged.n_iter_ < 400
+
+
+def test_an_interrupt_keeps_the_best_so_far_and_warns(monkeypatch):
+    calls = 0
+
+    class Interrupted(saelib.Objective):
+        def __call__(self, theta):
+            nonlocal calls
+            calls += 1
+            if calls == 6:
+                raise KeyboardInterrupt
+            return super().__call__(theta)
+
+    monkeypatch.setattr("saelib.train.Objective", Interrupted)
+    with pytest.warns(UserWarning, match="interrupted; the best parameters so far are kept"):
+        estimator = SparseAutoencoder(3, random_state=0).fit(digits(40)[0])
+    assert estimator.history_.stopped == "interrupted"
+    assert estimator.transform(digits(40)[0]).shape == (40, 3)
+
+
+def test_in_a_pipeline_and_a_grid_search():
+    X, y = digits(300)
+    pipeline = make_pipeline(
+        MinMaxScaler(clip=True),
+        SparseAutoencoder(output="sigmoid", max_iter=30, random_state=0),
+        LogisticRegression(max_iter=2000),
+    )
+    search = GridSearchCV(pipeline, {"sparseautoencoder__n_hidden": [1, 20]}, cv=3).fit(X, y)
+    assert search.best_params_ == {"sparseautoencoder__n_hidden": 20}
+    assert search.best_score_ > 0.6  # ten classes
+
+
+def test_grid_search_on_its_own_score():
+    search = GridSearchCV(SparseAutoencoder(max_iter=40, random_state=0), {"n_hidden": [1, 16]}, cv=3).fit(digits()[0])
+    assert search.best_params_ == {"n_hidden": 16}
+
+
+def test_clone_copies_parameters_and_nothing_fitted():
+    estimator = SparseAutoencoder(7, rho=0.2, solver="adam", max_iter=2, random_state=0).fit(digits(40)[0])
+    copy = clone(estimator)
+    assert copy.get_params() == estimator.get_params()
+    assert not hasattr(copy, "params_")
+
+
+def test_pickled_and_back():
+    X, _ = digits(40)
+    estimator = SparseAutoencoder(3, max_iter=5, random_state=0).fit(X)
+    back = pickle.loads(pickle.dumps(estimator))
+    assert_array_equal(back.transform(X), estimator.transform(X))
+    assert isinstance(back.params_, saelib.Params)
+    assert back.history_.stopped == estimator.history_.stopped
+
+
+def test_pandas_in_and_out():
+    X, _ = digits(40)
+    frame = pd.DataFrame(X, index=[f"digit {i}" for i in range(40)], columns=[f"pixel {i}" for i in range(64)])
+    estimator = SparseAutoencoder(3, max_iter=5, random_state=0).set_output(transform="pandas")
+    codes = estimator.fit_transform(frame)
+    assert list(codes.columns) == ["sparseautoencoder0", "sparseautoencoder1", "sparseautoencoder2"]
+    assert list(estimator.get_feature_names_out()) == list(codes.columns)
+    assert list(codes.index) == list(frame.index)
+    assert list(estimator.feature_names_in_) == list(frame.columns)
+    assert estimator.inverse_transform(codes).shape == (40, 64)
+    with pytest.raises(ValueError, match="feature names"):
+        estimator.transform(frame.rename(columns={"pixel 0": "other"}))
+
+
+def test_unfitted():
+    for method in ("transform", "inverse_transform", "score"):
+        with pytest.raises(NotFittedError):
+            getattr(SparseAutoencoder(), method)(np.ones((2, 3)))
+
+
+def test_verbose_is_the_progress_bar(monkeypatch):
+    asked = []
+    bar = saelib.train.progress_bar
+    monkeypatch.setattr(
+        "saelib.train.progress_bar", lambda total, label, progress: asked.append(progress) or bar(total, label, False)
+    )
+    for verbose in (True, False, 1, 0):
+        SparseAutoencoder(2, max_iter=1, verbose=verbose).fit(digits(10)[0])
+    assert asked == [True, False, True, False]
+
+
+@pytest.mark.parametrize(
+    ("options", "words"),
+    [
+        ({"n_hidden": 0}, "n_hidden must be a whole number >= 1, got 0"),
+        ({"n_hidden": 2.5}, "n_hidden must be a whole number, got float 2.5"),
+        ({"rho": 1}, "rho must lie strictly between 0 and 1, got 1"),
+        ({"beta": -1}, "beta must be a finite number >= 0, got -1"),
+        ({"lam": "much"}, "lam must be a number, got str 'much'"),
+        ({"output": "relu"}, "output must be one of 'sigmoid', 'linear', got 'relu'"),
+        ({"solver": "sgd"}, "solver must be one of 'lbfgs', 'adam', 'gradient_descent', got 'sgd'"),
+        ({"solver": ["adam"]}, "solver must be one of"),
+        ({"max_iter": -1}, "max_iter must be a whole number >= 0, got -1"),
+        ({"tol": -1}, "tol must be a finite number >= 0, got -1"),
+        ({"solver": "adam", "alpha": 0}, "alpha must be a finite number > 0, got 0"),
+        ({"solver": "adam", "batch_size": 0}, "batch_size must be a whole number >= 1, got 0"),
+        (
+            {"random_state": "seed"},
+            "random_state must be a whole number, a Generator, a RandomState or None, got 'seed'",
+        ),
+        ({"random_state": -1}, "random_state must be .* got -1"),
+    ],
+    ids=str,
+)
+def test_bad_parameters_are_named_by_fit(options, words):
+    with pytest.raises(ValueError, match=words):
+        SparseAutoencoder(**options).fit(digits(10)[0])
+
+
+def test_a_sigmoid_output_asks_for_data_between_0_and_1():
+    with pytest.raises(ValueError, match=r'X must lie in \[0, 1\] .* got values from 0 to 16; .* output="linear"'):
+        SparseAutoencoder(output="sigmoid").fit(16 * digits(10)[0])
+
+
+def test_codes_of_another_width_are_refused():
+    estimator = SparseAutoencoder(3, max_iter=1).fit(digits(10)[0])
+    with pytest.raises(ValueError, match=r"A2 must have 3 columns, got shape \(2, 4\)"):
+        estimator.inverse_transform(np.ones((2, 4)))
