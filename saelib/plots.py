@@ -1,5 +1,6 @@
 """The kinds of figure that the book repeats; each function draws on Matplotlib axes and returns them."""
 
+import itertools
 from importlib.resources import files
 
 import numpy as np
@@ -81,7 +82,7 @@ def photograph(image, *, ax=None, **imshow):
 
 
 def cost_curve(cost, *, label=None, ax=None, x=None):
-    """Draw the costs of a training, from its start on, on logarithmic scales of both axes; ``x`` defaults to 1, 2, ..."""
+    """Draw the costs of a training on logarithmic scales of both axes; ``x`` defaults to 1, 2, ..."""
     import matplotlib.pyplot as plt
 
     ax = ax or plt.gca()
@@ -125,9 +126,9 @@ def network_diagram(sizes=(3, 2, 3), *, labels=None, edges=(), ax=None):
     labels = labels or [[rf"${s}_{{{i + 1}}}$" for i in range(k)] for s, k in zip(_SYMBOLS, sizes, strict=False)]
     ax = _bare(ax)
     place = {(layer, i): (2.6 * layer, (k - 1) / 2 - i) for layer, k in enumerate(sizes) for i in range(k)}
-    for (layer, i), start in place.items():
-        for j in range(sizes[layer + 1] if layer + 1 < len(sizes) else 0):
-            ax.plot(*zip(start, place[layer + 1, j], strict=True), color="#b8b8b8", lw=0.9, ls="-", zorder=1)
+    for start, end in itertools.product(place, place):
+        if end[0] == start[0] + 1:
+            ax.plot(*zip(place[start], place[end], strict=True), color="#b8b8b8", lw=0.9, ls="-", zorder=1)
     for start, end, color in edges:
         ax.plot(*zip(place[start], place[end], strict=True), color=color, lw=2.4, ls="-", zorder=2)
     for (layer, i), (x, y) in place.items():
