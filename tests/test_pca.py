@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from sklearn.decomposition import PCA as SklearnPCA
 
@@ -39,6 +39,7 @@ def test_components_are_eigenvectors_of_the_covariance():
     np.testing.assert_allclose(pca.total_variance, np.trace(covariance), rtol=1e-12)
 
 
+@settings(deadline=None, max_examples=50)
 @given(st.integers(2, 12), st.integers(1, 8), st.integers(0, 10**6), st.data())
 def test_orthonormal_rows_with_a_definite_sign_in_order_of_variance(m, n, seed, data):
     k = data.draw(st.integers(1, min(m, n)))
@@ -48,6 +49,7 @@ def test_orthonormal_rows_with_a_definite_sign_in_order_of_variance(m, n, seed, 
     assert np.all(np.diff(pca.variances) <= 1e-12 * pca.variances[0])
 
 
+@settings(deadline=None, max_examples=50)
 @given(st.integers(0, 10**6))
 def test_order_of_samples_does_not_matter(seed):
     X = correlated(20, 4, seed)
@@ -157,6 +159,7 @@ def test_filter_flattens_a_spectrum_that_falls_as_one_over_r():
     assert spectrum[0, 0] < 1e-9
 
 
+@settings(deadline=None, max_examples=50)
 @given(st.integers(0, 10**6), st.floats(0.01, 100), st.floats(-100, 100))
 def test_whitened_image_is_free_of_brightness_and_contrast(seed, contrast, brightness):
     image = np.random.default_rng(seed).integers(0, 256, (9, 12), dtype=np.uint8)

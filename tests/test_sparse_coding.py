@@ -4,7 +4,7 @@ from itertools import combinations
 
 import numpy as np
 import pytest
-from hypothesis import assume, given
+from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 from sklearn.decomposition import sparse_encode
 
@@ -41,6 +41,7 @@ def cost_by_loops(A, X, D, lam):
     return total
 
 
+@settings(deadline=None, max_examples=50)
 @given(st.floats(-5, 5), st.floats(0, 4))
 def test_soft_threshold_is_the_proximal_map(u, t):
     v = np.linspace(-6, 6, 24001)
@@ -48,12 +49,14 @@ def test_soft_threshold_is_the_proximal_map(u, t):
     assert abs(float(soft_threshold(u, t)) - best) <= 3e-4
 
 
+@settings(deadline=None, max_examples=50)
 @given(numbers, numbers, thresholds)
 def test_soft_threshold_is_firmly_nonexpansive(u, v, t):
     p, q = float(soft_threshold(u, t)), float(soft_threshold(v, t))
     assert (p - q) ** 2 <= (p - q) * (u - v) + 1e-12 * (abs(u) + abs(v)) ** 2
 
 
+@settings(deadline=None, max_examples=50)
 @given(numbers, thresholds)
 def test_soft_threshold_is_odd_shrinks_and_is_exactly_zero_inside(u, t):
     p = float(soft_threshold(u, t))
@@ -61,6 +64,7 @@ def test_soft_threshold_is_odd_shrinks_and_is_exactly_zero_inside(u, t):
     assert p == (0 if abs(u) <= t else u - t if u > 0 else u + t)
 
 
+@settings(deadline=None, max_examples=50)
 @given(st.integers(0, 10**6), st.floats(0, 3))
 def test_lasso_cost_is_the_sum_over_entries(seed, lam):
     (X, D), A = problem(seed=seed), np.random.default_rng(seed + 1).standard_normal((6, 8))
@@ -69,6 +73,7 @@ def test_lasso_cost_is_the_sum_over_entries(seed, lam):
     np.testing.assert_allclose(cost, cost_by_loops(A, X, D, lam), rtol=1e-12)
 
 
+@settings(deadline=None, max_examples=50)
 @given(st.integers(0, 10**6), st.integers(1, 9), st.integers(1, 9))
 def test_lipschitz_is_the_largest_eigenvalue(seed, k, n):
     _, D = problem(1, k, n, seed)
@@ -87,6 +92,7 @@ def test_ista_step_minimizes_its_upper_bound_entry_by_entry():
         assert abs(stepped[i, j] - v[bound.argmin()]) < 1e-4
 
 
+@settings(deadline=None, max_examples=50)
 @given(st.integers(0, 10**6), st.floats(0, 1))
 def test_an_ista_step_never_raises_the_cost(seed, lam):
     X, D = problem(seed=seed)
@@ -130,6 +136,7 @@ def test_both_reach_the_optimum_of_scikit_learn(m, k, n, lam, algorithm):
         np.testing.assert_allclose(codes, reference, atol=2e-3)
 
 
+@settings(deadline=None, max_examples=50)
 @given(st.integers(0, 10**6), st.floats(0.05, 1))
 def test_fista_meets_the_optimality_conditions(seed, lam):
     X, D = problem(4, 4, 6, seed)
@@ -171,6 +178,7 @@ def test_codes_vanish_beyond_the_largest_correlation():
     assert fista(X, D, largest * 0.999, 50).any()
 
 
+@settings(deadline=None, max_examples=50)
 @given(st.integers(0, 10**6))
 def test_samples_are_coded_one_by_one(seed):
     X, D = problem(seed=seed)
@@ -180,6 +188,7 @@ def test_samples_are_coded_one_by_one(seed):
         np.testing.assert_allclose(method(X[:1], D, 0.2, 20), method(X, D, 0.2, 20)[:1], atol=1e-12)
 
 
+@settings(deadline=None, max_examples=50)
 @given(st.integers(0, 10**6), st.integers(1, 12))
 def test_matching_pursuit_by_loops(seed, n_nonzero):
     X, D = problem(seed=seed)
@@ -194,6 +203,7 @@ def test_matching_pursuit_by_loops(seed, n_nonzero):
         np.testing.assert_allclose(np.linalg.norm(x - a @ D), np.linalg.norm(residual), atol=1e-10)
 
 
+@settings(deadline=None, max_examples=50)
 @given(st.integers(0, 10**6), st.integers(1, 5))
 def test_orthogonal_matching_pursuit_by_least_squares(seed, n_nonzero):
     X, D = problem(seed=seed)
@@ -239,6 +249,17 @@ def test_orthogonal_matching_pursuit_stops_where_the_sample_is_explained():
     assert np.count_nonzero(A[0]) == 0 and np.count_nonzero(A[1]) == 1
 
 
+def test_orthogonal_matching_pursuit_does_not_code_rounding_errors():
+    _, D = problem(1, 7, 40, seed=12)
+    A_true = np.zeros((100, 7))
+    A_true[:, 2], A_true[:, 5] = np.random.default_rng(13).uniform(1, 2, (2, 100))
+    for dtype in (np.float64, np.float32):
+        A = orthogonal_matching_pursuit((A_true @ D).astype(dtype), D.astype(dtype), 6)
+        assert np.all(np.count_nonzero(A, axis=1) == 2)
+        np.testing.assert_allclose(A, A_true, atol=20 * np.finfo(dtype).eps)
+
+
+@settings(deadline=None, max_examples=50)
 @given(st.integers(0, 10**6))
 def test_update_of_the_dictionary_cannot_be_improved_atom_by_atom(seed):
     rng = np.random.default_rng(seed)
@@ -273,12 +294,12 @@ def planted(seed=11, m=1000, k=24, n=16):
     return A @ D + 0.01 * rng.standard_normal((m, n)), D
 
 
-@pytest.mark.parametrize("settings", [{"n_iter": 60}, {"n_iter": 400, "batch_size": 150}])
-def test_learning_recovers_a_planted_dictionary(settings):
+@pytest.mark.parametrize("turns", [{"n_iter": 60}, {"n_iter": 400, "batch_size": 150}])
+def test_learning_recovers_a_planted_dictionary(turns):
     X, D_true = planted()
-    D, costs = learn_dictionary(X, 24, 0.1, **settings, n_code_iter=40, rng=np.random.default_rng(0))
+    D, costs = learn_dictionary(X, 24, 0.1, **turns, n_code_iter=40, rng=np.random.default_rng(0))
     np.testing.assert_allclose(np.linalg.norm(D, axis=1), 1, rtol=1e-12)
-    assert costs.shape == (settings["n_iter"] + 1,)
+    assert costs.shape == (turns["n_iter"] + 1,)
     assert costs[-1] < 0.6 * costs[0]
     assert dictionary_recovery(D_true, D, 0.98) >= 0.9
     assert dictionary_recovery(D_true, np.random.default_rng(1).standard_normal(D.shape), 0.98) == 0
@@ -300,6 +321,29 @@ def test_costs_belong_to_the_dictionaries_that_the_callback_sees():
     for (_, atoms, cost), stored in zip(seen, costs, strict=True):
         codes = fista(X, atoms, 0.2, 30)
         np.testing.assert_allclose([cost, stored], cost_by_loops(codes, X, atoms, 0.2) / 60, rtol=1e-9)
+
+
+def test_earlier_batches_count_for_less_and_less():
+    (X, _), atoms = planted(m=90), []
+    learn_dictionary(
+        X,
+        5,
+        0.05,
+        n_iter=4,
+        batch_size=30,
+        n_code_iter=30,
+        rng=np.random.default_rng(0),
+        callback=lambda iteration, D, cost: atoms.append(D),
+    )
+    rng = np.random.default_rng(0)
+    rng.standard_normal((5, 16))
+    batches = [X[rng.choice(90, 30, replace=False)] for _ in range(4)]
+    codes = [fista(batch, D, 0.05, 30) for batch, D in zip(batches, atoms[:4], strict=True)]
+    for last in range(4):
+        weights = [(2 / 3) ** (last - turn) for turn in range(last + 1)]
+        AA = sum(w * A.T @ A for w, A in zip(weights, codes, strict=False))
+        AX = sum(w * A.T @ batch for w, A, batch in zip(weights, codes, batches, strict=False))
+        np.testing.assert_allclose(atoms[last + 1], update_dictionary(atoms[last], AA, AX), atol=1e-10)
 
 
 def test_same_generator_same_dictionary():
