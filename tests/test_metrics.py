@@ -79,6 +79,7 @@ def test_sparsity_ignores_order_sign_and_scale(seed, scale):
 def test_sparsity_of_known_codes():
     np.testing.assert_allclose(population_sparsity(np.eye(4)), 1)
     np.testing.assert_allclose(population_sparsity(np.full((3, 4), 0.3)), 0, atol=1e-15)
+    assert all(population_sparsity(np.full((1, k), v)) >= 0 for k in range(2, 30) for v in (0.1, 0.3, 0.7))
     # Half of n units active alike: (1 - 1/2) / (1 - 1/n).
     np.testing.assert_allclose(population_sparsity([[1.0, 1, 0, 0]]), 2 / 3)
     together = np.zeros((10, 6))
