@@ -47,9 +47,9 @@ $(READY): requirements.txt pyproject.toml
 	    sys.executable + " is " + sys.version.split()[0] + ". Name another: make PYTHON=/path/to/python3.12")'
 	@test -x $(BIN)/python || { echo "Making $(VENV)"; $(PYTHON) -m venv $(VENV); }
 	@echo "Installing the pinned packages into $(VENV) (a minute or two the first time)"
-	@$(BIN)/python -m pip install -r requirements.txt | \
+	@$(BIN)/python -m pip install --no-compile -r requirements.txt | \
 	    awk '/^Collecting/ {printf "\r  %3d found: %-40s", ++n, $$2} /^Installing/ {printf "\r  %3d found; installing %28s\n", n, ""} {fflush()}'
-	@$(BIN)/python -m pip install --quiet --no-deps --editable .
+	@$(BIN)/python -m pip install --quiet --no-compile --no-deps --editable .
 	@touch $@
 
 book: $(READY)
