@@ -1,11 +1,14 @@
 """One setting, `public_address`, says where the repository lives; all that points outside the book comes from it.
 
 With an empty address the book has no button or link that leads nowhere. With https://github.com/OWNER/NAME it has
-links to the repository and for reporting a mistake, buttons that open a chapter in Binder and Colab, and the canonical
-address of each page on GitHub Pages.
+links to the repository and for reporting a mistake, a button that opens a chapter in Binder (which the folder .binder
+tells what to install), and the canonical address of each page on GitHub Pages. There is no button for Colab, because
+a notebook opened there has no saelib beside it.
 """
 
 import re
+
+from sphinx.errors import ConfigError
 
 
 def apply(app, config):
@@ -16,7 +19,7 @@ def apply(app, config):
         return
     github = re.fullmatch(r"https://github\.com/([^/]+)/([^/]+)", address)
     if not github:
-        raise ValueError(f"public_address is {address!r}, wanted https://github.com/OWNER/NAME or nothing")
+        raise ConfigError(f"public_address is {address!r}, wanted https://github.com/OWNER/NAME or nothing")
     owner, name = github.groups()
     options |= {
         "repository_url": address,
@@ -25,7 +28,6 @@ def apply(app, config):
         "launch_buttons": {
             "notebook_interface": "jupyterlab",
             "binderhub_url": "https://mybinder.org",
-            "colab_url": "https://colab.research.google.com",
         },
     }
     config.html_baseurl = f"https://{owner.lower()}.github.io/{name}/"
