@@ -188,7 +188,7 @@ def normalize_patches(X):
     sd = centered.std(ddof=1) if X.size > 1 else 0.0
     if sd <= 4 * np.finfo(X.dtype).eps * np.abs(X).max():
         raise ValueError("X must have patches that vary, but each row of X is constant")
-    return np.clip(0.5 + 0.4 * centered / (3 * sd), 0.1, 0.9)
+    return np.clip(0.5 + 0.4 * centered / (3 * sd), 0.1, 0.9)  # (eq-normalize-patches)
 
 
 def load_mnist(split="train", *, download=True):

@@ -102,7 +102,8 @@ def orientation_coherence(filters, shape):
     doubled_angle = ((fx + 1j * fy) / r) ** 2
     # At the highest frequency a wave and its mirror image have the same pixels: their mean angle counts.
     doubled_angle.imag[(fx == -0.5) | (fy == -0.5)] = 0
-    return _divide(np.abs(np.sum(P * doubled_angle, axis=(1, 2))), np.sum(P, axis=(1, 2)) * _varies(filters.T))
+    resultant = np.abs(np.sum(P * doubled_angle, axis=(1, 2)))
+    return _divide(resultant, np.sum(P, axis=(1, 2)) * _varies(filters.T))  # (eq-orientation-coherence)
 
 
 def match_atoms(D_true, D):

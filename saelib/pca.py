@@ -138,6 +138,6 @@ def whiten_image(image, f0=0.4):
         raise ValueError(f"image must not be constant, got {image.min():.4g} at every pixel")
     height, width = image.shape
     r = np.hypot(np.fft.fftfreq(height)[:, np.newaxis], np.fft.fftfreq(width))
-    transfer = r * np.exp(-((r / f0) ** 4))
+    transfer = r * np.exp(-((r / f0) ** 4))  # (eq-whiten-filter)
     whitened = np.fft.ifft2(transfer * np.fft.fft2(image)).real
     return (whitened / whitened.std()).astype(image.dtype)
