@@ -74,7 +74,7 @@ class Objective:
         A2 = np.empty((m, params.b1.size), self.X.dtype)
         sums = run(lambda rows: activations_of_block(params, self.X[rows], out=A2[rows]), self.blocks)
         rho_hat = sum(sums) / m
-        margin = np.finfo(self.X.dtype).eps ** (1 / 3)
+        margin = np.finfo(self.X.dtype).eps ** 0.4
         if beta and not np.all((margin < rho_hat) & (rho_hat < 1 - margin)):
             # A unit is saturated on nearly all samples: only the plain form, in logarithms, keeps its digits.
             cost, gradient = cost_and_gradient(params, self.X, **self.settings)
