@@ -15,9 +15,14 @@
     if (sidebar) { sidebar.setAttribute("role", "region"); label(sidebar, "The book"); }
   }
 
+  // What is wider than its box can be reached with the keyboard and fades out at the side where there is more.
   function scroll() {
-    all("mjx-container[display], .bd-article pre, .pst-scrollable-table-container").forEach((e) => {
-      if (e.scrollWidth > e.clientWidth) e.tabIndex = 0; else e.removeAttribute("tabindex");
+    all("div.math > mjx-container, span.math, .bd-article pre, .pst-scrollable-table-container").forEach((e) => {
+      const hidden = e.scrollWidth - e.clientWidth;
+      if (hidden > 1 && getComputedStyle(e).overflowX === "auto") e.tabIndex = 0; else e.removeAttribute("tabindex");
+      const fade = () => e.classList.toggle("goes-on", e.tabIndex === 0 && e.scrollLeft < hidden - 1);
+      e.onscroll = fade;
+      fade();
     });
   }
 

@@ -1,5 +1,6 @@
 """One progress bar for everything that takes long."""
 
+import os
 import sys
 
 
@@ -10,7 +11,8 @@ def progress_bar(total, label, progress=True):
     silent when ``progress`` is false, when the output is captured (as pytest does), and where ``TQDM_DISABLE`` is set.
     """
     options = {"total": total, "desc": label}
-    if not progress or (sys.stderr is not sys.__stderr__ and not _in_notebook()):
+    captured = sys.stderr is not sys.__stderr__ and not _in_notebook()
+    if not progress or captured or os.environ.get("TQDM_DISABLE"):
         options["disable"] = True
     if _in_notebook():
         from tqdm.notebook import tqdm
