@@ -18,9 +18,10 @@
   // What is wider than its box can be reached with the keyboard and fades out at the side where there is more.
   function scroll() {
     all("div.math > mjx-container, span.math, .bd-article pre, .pst-scrollable-table-container").forEach((e) => {
-      const hidden = e.scrollWidth - e.clientWidth;
-      if (hidden > 1 && getComputedStyle(e).overflowX === "auto") e.tabIndex = 0; else e.removeAttribute("tabindex");
-      const fade = () => e.classList.toggle("goes-on", e.tabIndex === 0 && e.scrollLeft < hidden - 1);
+      const formula = e.matches("span.math") && e.querySelector("mjx-container");
+      const hidden = (formula ? formula.offsetWidth : e.scrollWidth) - e.clientWidth;
+      if (hidden > 2) e.tabIndex = 0; else e.removeAttribute("tabindex");
+      const fade = () => e.classList.toggle("goes-on", e.tabIndex === 0 && e.scrollLeft < hidden - 2);
       e.onscroll = fade;
       fade();
     });
@@ -49,5 +50,6 @@
     marks();
     scroll();
     window.addEventListener("resize", scroll);
+    document.addEventListener("toggle", scroll, true);
   });
 })();
