@@ -317,3 +317,9 @@ def test_a_changed_number_leaves_one():
     a, b = untidy_notebook(), untidy_notebook()
     b.cells[1].outputs[0].text = "two "
     assert canonical(a) != canonical(b)
+
+
+def test_the_picture_on_the_cover_is_the_one_in_its_chapter():
+    from tools import draw_cover
+
+    assert draw_cover.PICTURE.read_bytes() == draw_cover.picture(), "run tools/draw_cover.py"
