@@ -113,5 +113,5 @@ def cost_and_gradient(params, X, *, lam, rho, beta, output="sigmoid"):
         W2=delta3.T @ cache.A2 / m + lam * W2,  # (eq-grad-W2)
         b2=delta3.sum(axis=0) / m,  # (eq-grad-b2)
     )
-    cost = sum(terms_from_forward(params, cache, X, lam=lam, rho=rho, beta=beta))
+    cost = terms_from_forward(params, cache, X, lam=lam, rho=rho, beta=beta).total
     return float(cost), gradient

@@ -16,6 +16,11 @@ class CostTerms(NamedTuple):
     decay: float
     sparsity: float
 
+    @property
+    def total(self):
+        """The cost itself.  (Not by ``sum``, which rounds differently from Python 3.12 on.)"""
+        return self.reconstruction + self.decay + self.sparsity  # (eq-sparse-cost)
+
 
 def reconstruction_error(A3, X):
     """Return half the squared error, summed over outputs and averaged over samples; both arguments are (m, s3)."""
@@ -109,7 +114,7 @@ def sparse_cost(params, X, *, lam, rho, beta, output="sigmoid"):
     ValueError
         If an argument is outside its range or a shape does not fit.
     """
-    return float(sum(cost_terms(params, X, lam=lam, rho=rho, beta=beta, output=output)))  # (eq-sparse-cost)
+    return cost_terms(params, X, lam=lam, rho=rho, beta=beta, output=output).total  # (eq-sparse-cost)
 
 
 def check_problem(params, X, output):

@@ -81,12 +81,14 @@ class Objective:
             return cost, pack(gradient)
         pull = beta * kl_prime(rho, rho_hat).astype(self.X.dtype)
         results = run(lambda rows: gradients_of_block(params, self.X[rows], A2[rows], pull, output), self.blocks)
-        squares, gradient = (sum(parts) for parts in zip(*results, strict=True))
-        gradient /= m
+        squares, gradients = zip(*results, strict=True)
+        gradient = sum(gradients) / m
         W1, _, W2, _ = unpack(gradient, params)
         W1 += lam * params.W1
         W2 += lam * params.W2
-        return squares / (2 * m) + weight_decay(params, lam) + beta * float(kl_divergence(rho, rho_hat).sum()), gradient
+        return float(np.sum(squares)) / (2 * m) + weight_decay(params, lam) + beta * float(
+            kl_divergence(rho, rho_hat).sum()
+        ), gradient
 
 
 def activations_of_block(params, X, out):

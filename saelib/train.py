@@ -67,7 +67,7 @@ def gradient_descent(
         while True:
             # 1. Forward pass over all samples: the hidden deltas need rho_hat, the mean over every one of them.
             cache = forward(params, X, output=output)
-            cost = sum(terms_from_forward(params, cache, X, lam=lam, rho=rho, beta=beta))
+            cost = terms_from_forward(params, cache, X, lam=lam, rho=rho, beta=beta).total
             if record(params, cost, passes=1):
                 break
             # 2. The error at the output, 3. handed back to the hidden units.

@@ -26,7 +26,7 @@ import pytest
 from nbval.plugin import IPyNbFile
 
 from tests.offline import sitecustomize  # noqa: F401  (from here on no test reaches beyond this machine)
-from tools.store_notebooks import ROOT, canonical_outputs, kernel_environment, missing_data, read
+from tools.store_notebooks import ROOT, canonical_outputs, kernel_environment, missing_data, read, started
 
 LIMITS = {
     "rtol": 1e-5,  # of a number in text
@@ -287,7 +287,7 @@ class Notebook(IPyNbFile):
         env = kernel_environment()
         offline = os.pathsep.join([str(ROOT / "tests" / "offline"), env["PYTHONPATH"]])
         with mock.patch.dict(os.environ, env | {"PYTHONPATH": offline}, clear=True):
-            super().setup()
+            started(super().setup)
 
     def collect(self):
         for item in super().collect():

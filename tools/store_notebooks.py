@@ -25,7 +25,7 @@ from nbclient import NotebookClient
 from nbclient.exceptions import CellExecutionError, CellTimeoutError, DeadKernelError
 
 ROOT = Path(__file__).resolve().parents[1]
-CELL_TIMEOUT = 600  # seconds
+CELL_TIMEOUT, START_TIMEOUT = 600, 30  # seconds
 
 # What people write; everything else in the metadata is an editor's memory of a session.
 NOTEBOOK_METADATA = ("saelib", "mystnb", "myst")
@@ -170,9 +170,23 @@ def execute(nb, folder):
     resources = {"metadata": {"path": str(folder)}}
     client = NotebookClient(nb, timeout=CELL_TIMEOUT, kernel_name="python3", record_timing=False, resources=resources)
     client.store_widget_state, client.force_raise_errors = False, True
-    client.on_cell_executed = _refuse_stderr
-    client.execute(env=kernel_environment(), stderr=subprocess.DEVNULL)  # of the process; what cells write is kept
+    client.on_cell_executed, client.startup_timeout = _refuse_stderr, START_TIMEOUT
+    # The stderr is that of the process; what cells write is kept.
+    started(
+        lambda: client.execute(env=kernel_environment(), stderr=subprocess.DEVNULL), lambda: client.code_cells_executed
+    )
     return nb
+
+
+def started(start, begun=lambda: False):
+    """Call ``start``, again if the kernel did not come up: two that start at once may have picked the same port."""
+    for _ in range(2):
+        try:
+            return start()
+        except RuntimeError as error:
+            if begun() or "ernel" not in str(error):
+                raise
+    return start()
 
 
 def _refuse_stderr(cell, cell_index, execute_reply):

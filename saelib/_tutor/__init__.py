@@ -1,0 +1,13 @@
+"""What `saelib.tutor` is made of.
+
+`costs`, `deltas` and `codes` hold the formulas that it marks.  Their first argument, ``on``, is the set of switches that
+are on; with none of them the formula is right.  A switch turns one line into a known mistake, and two switches make
+two mistakes at once.  `words` says what each stands for, `mistakes` puts both together, `cases` has the inputs on which a
+learner's function is tried, and `judge` runs it.
+"""
+
+
+def pick(on, right, **wrong):
+    """Return ``right()``, or what stands in its place when one of the switches named in ``wrong`` is on."""
+    chosen = [line for name, line in wrong.items() if name in on]
+    return chosen[-1]() if chosen else right()
