@@ -46,7 +46,7 @@ def output_delta(cache, X, *, output="sigmoid"):
     _, _, Z3, A3 = check_forward(cache)
     A3, X = same_shape(A3, as_floats(X, "X"), ("A3", "X"))
     linear = one_of(output, "output", ("sigmoid", "linear")) == "linear"
-    return A3 - X if linear else (A3 - X) * sigmoid_slope(Z3)  # (eq-delta3)
+    return A3 - X if linear else (A3 - X) * sigmoid_slope(Z3)  # (eq-delta3) (eq-delta3-linear)
 
 
 def hidden_delta(params, cache, delta3, *, rho, beta):

@@ -1,0 +1,1247 @@
+"""Every numbered equation of the book is checked here, and every check is checked: it must notice a wrong formula.
+
+A check gets the formula, as the library or the page has it, and random numbers.  It computes the same thing in another
+way and returns the largest error.  `tests/equations.py` says how checks are registered, and what they share.
+"""
+
+import cmath
+import functools
+import importlib
+import inspect
+import json
+import math
+import re
+import statistics
+from fractions import Fraction
+
+import numpy as np
+import pytest
+import scipy.special
+import scipy.stats
+import sympy
+from mpmath import mp
+from sklearn.metrics import mean_squared_error
+from sklearn.neural_network import MLPRegressor
+
+import saelib
+from saelib import datasets, metrics, pca
+from tests import reference
+from tests.equations import (
+    CHECKS,
+    ROOT,
+    cost_of_all,
+    cost_of_one,
+    error,
+    example,
+    f,
+    labels_in,
+    labels_of,
+    labels_on,
+    library_function,
+    measure,
+    network,
+    notices,
+    numbered_otherwise,
+    pages,
+    part,
+    record,
+    references_on,
+    slopes,
+    slopes_by,
+    verifies,
+)
+
+# --- chapter "Backpropagation, every step": the forward pass ----------------------------------------------------
+
+
+@verifies(
+    "eq-z2",
+    formula=part(saelib.forward, "Z2"),
+    wrong={
+        "the bias is forgotten": lambda p, X: X @ p.W1.T,
+        "the bias is subtracted": lambda p, X: X @ p.W1.T - p.b1,
+        "the last input is left out": lambda p, X: X[:, :-1] @ p.W1[:, :-1].T + p.b1,
+        "the indices of the weight are swapped": lambda p, X: X @ p.W1 + p.b1,
+        "the mean of the inputs instead of their sum": lambda p, X: X @ p.W1.T / X.shape[1] + p.b1,
+    },
+    method="index loops",
+)
+def pre_activations_of_the_hidden_layer(formula, rng):
+    """The batch in matrix form, against the sum over i for each example and each hidden unit by itself."""
+    params, X = network(rng)
+    W1, b1 = params.W1, params.b1
+    expected = [[sum(W1[j, i] * x[i] for i in range(4)) + b1[j] for j in range(3)] for x in X]
+    return error(formula(params, X), expected)
+
+
+@verifies(
+    "eq-a2",
+    formula=part(saelib.forward, "A2"),
+    wrong={
+        "no activation function": lambda p, X: X @ p.W1.T + p.b1,
+        "another activation function, tanh": lambda p, X: np.tanh(X @ p.W1.T + p.b1),
+        "the sign of z": lambda p, X: saelib.sigmoid(-X @ p.W1.T - p.b1),
+        "the bias is added after f": lambda p, X: saelib.sigmoid(X @ p.W1.T) + p.b1,
+    },
+    method="high precision",
+)
+def activations_of_the_hidden_layer(formula, rng):
+    """The hidden activations of a batch, against mpmath's sigmoid of sums taken one by one."""
+    params, X = network(rng)
+    expected = [reference.feedforward(params, x, "sigmoid", mp)[0] for x in X]
+    return error(formula(params, X), expected)
+
+
+@verifies(
+    "eq-z3",
+    formula=part(saelib.forward, "Z3"),
+    wrong={
+        "the bias is forgotten": lambda p, X: saelib.forward(p, X).A2 @ p.W2.T,
+        "the pre-activations are passed on": lambda p, X: saelib.forward(p, X).Z2 @ p.W2.T + p.b2,
+        "the last hidden unit is left out": lambda p, X: saelib.forward(p, X).A2[:, :-1] @ p.W2[:, :-1].T + p.b2,
+        "the indices of the weight are swapped": lambda p, X: saelib.forward(p, X).A2 @ p.W2 + p.b2,
+    },
+    method="index loops",
+)
+def pre_activations_of_the_output_layer(formula, rng):
+    """The batch in matrix form, against the sum over j for each example and each output unit by itself."""
+    params, X = network(rng)
+    W2, b2 = params.W2, params.b2
+    A2 = [reference.feedforward(params, x, "sigmoid")[0] for x in X]
+    expected = [[sum(W2[k, j] * a2[j] for j in range(3)) + b2[k] for k in range(4)] for a2 in A2]
+    return error(formula(params, X), expected)
+
+
+@verifies(
+    "eq-a3",
+    formula=part(saelib.forward, "A3"),
+    wrong={
+        "no activation function": lambda p, X, output: saelib.forward(p, X).Z3,
+        "a sigmoid in the linear output": lambda p, X, output: saelib.forward(p, X).A3,
+        "the hidden activations": lambda p, X, output: saelib.forward(p, X).A2,
+        "both biases are forgotten": lambda p, X, output: (
+            saelib.forward(p._replace(b1=0 * p.b1, b2=0 * p.b2), X, output=output).A3
+        ),
+    },
+    method="independent library",
+)
+def output_of_the_network(formula, rng):
+    """What the network makes of a batch, against scikit-learn's neural network with the same weights."""
+    params, X = network(rng)
+    errors = []
+    for output, name in {"sigmoid": "logistic", "linear": "identity"}.items():
+        model = MLPRegressor(activation="logistic")
+        model.n_layers_, model.out_activation_ = 3, name
+        model.coefs_, model.intercepts_ = [params.W1.T, params.W2.T], [params.b1, params.b2]
+        errors.append(error(formula(params, X, output=output), model.predict(X)))
+    return max(errors)
+
+
+@verifies(
+    "eq-sigmoid",
+    formula=saelib.sigmoid,
+    wrong={
+        "the sign in the exponent": lambda z: 1 / (1 + np.exp(z)),
+        "the 1 in the denominator is missing": lambda z: 1 / np.exp(-z),
+        "tanh": np.tanh,
+        "2 instead of 1 in the numerator": lambda z: 2 / (1 + np.exp(-z)),
+        "it is 0 below -30": lambda z: np.where(z < -30, 0, saelib.sigmoid(z)),
+    },
+    method="high precision",
+)
+def sigmoid_has_all_its_digits(formula, rng):
+    """The ratio to mpmath's value in 30 digits, at random z and far out, where the sigmoid is 1e-300."""
+    z = np.concatenate([[-690, -40, 0, 40, 690], rng.normal(scale=10, size=50)])
+    with mp.workdps(30):
+        expected = [f(mp.mpf(z_i)) for z_i in z]
+    return error([a / b for a, b in zip(formula(z), expected, strict=True)], np.ones(55))
+
+
+# --- the cost ---------------------------------------------------------------------------------------------------
+
+
+@verifies(
+    "eq-cost-one",
+    formula=lambda a3, x: 0.5 * np.sum((a3 - x) ** 2),
+    wrong={
+        "one half is missing": lambda a3, x: np.sum((a3 - x) ** 2),
+        "the mean over the outputs": lambda a3, x: 0.5 * np.mean((a3 - x) ** 2),
+        "no square": lambda a3, x: 0.5 * np.sum(np.abs(a3 - x)),
+        "the square of the sum": lambda a3, x: 0.5 * np.sum(a3 - x) ** 2,
+        "the sum of both": lambda a3, x: 0.5 * np.sum((a3 + x) ** 2),
+    },
+    method="index loops",
+)
+def cost_of_one_example_is_half_the_squared_distance(formula, rng):
+    """Half the squared distance, against exact fractions added up one output at a time."""
+    a3, x = rng.integers(0, 17, (2, 6)) / 16
+    expected = Fraction(0)
+    for a_k, x_k in zip(a3, x, strict=True):
+        expected += (Fraction(a_k) - Fraction(x_k)) ** 2 / 2
+    return error(formula(a3, x), float(expected))
+
+
+@verifies(
+    "eq-reconstruction",
+    formula=saelib.reconstruction_error,
+    wrong={
+        "1/m is missing": lambda A3, X: np.sum((A3 - X) ** 2) / 2,
+        "one half is missing": lambda A3, X: np.sum((A3 - X) ** 2) / len(X),
+        "the mean over the outputs too": lambda A3, X: np.mean((A3 - X) ** 2) / 2,
+        "the square root": lambda A3, X: np.sum(np.sqrt(np.sum((A3 - X) ** 2, axis=1))) / (2 * len(X)),
+        "m - 1 instead of m": lambda A3, X: np.sum((A3 - X) ** 2) / (2 * (len(X) - 1)),
+    },
+    method="independent library",
+)
+def reconstruction_error_is_half_the_mean_squared_distance(formula, rng):
+    """Against scikit-learn's mean squared error, which is a mean over the outputs too and has no half."""
+    A3, X = rng.uniform(0, 1, (2, 7, 4))
+    return error(formula(A3, X), mean_squared_error(X, A3) * 4 / 2)
+
+
+@verifies(
+    "eq-weight-decay",
+    formula=saelib.weight_decay,
+    wrong={
+        "one half is missing": lambda p, lam: lam * (np.sum(p.W1**2) + np.sum(p.W2**2)),
+        "the biases decay too": lambda p, lam: lam / 2 * sum(np.sum(P**2) for P in p),
+        "only the first layer decays": lambda p, lam: lam / 2 * np.sum(p.W1**2),
+        "only the second layer decays": lambda p, lam: lam / 2 * np.sum(p.W2**2),
+        "the norms instead of their squares": lambda p, lam: lam / 2 * (np.linalg.norm(p.W1) + np.linalg.norm(p.W2)),
+        "absolute values": lambda p, lam: lam / 2 * (np.abs(p.W1).sum() + np.abs(p.W2).sum()),
+    },
+    method="index loops",
+)
+def weight_decay_adds_up_the_squared_weights(formula, rng):
+    """Against a loop over all weights, which leaves out the biases; they are not zero here."""
+    params, lam = network(rng)[0], rng.uniform(0.1, 1)
+    first = sum(params.W1[j, i] ** 2 for j in range(3) for i in range(4))
+    second = sum(params.W2[k, j] ** 2 for k in range(4) for j in range(3))
+    return error(formula(params, lam), lam * (first + second) / 2)
+
+
+def cost_and_decay(params, X, lam):
+    """The cost of the chapter: the library's two terms."""
+    return saelib.reconstruction_error(saelib.forward(params, X).A3, X) + saelib.weight_decay(params, lam)
+
+
+@verifies(
+    "eq-cost",
+    formula=cost_and_decay,
+    wrong={
+        "the decay is missing": lambda p, X, lam: cost_and_decay(p, X, 0),
+        "the decay is subtracted": lambda p, X, lam: 2 * cost_and_decay(p, X, 0) - cost_and_decay(p, X, lam),
+        "the decay is divided by m": lambda p, X, lam: cost_and_decay(p, X, lam / len(X)),
+        "the decay once for each example": lambda p, X, lam: cost_and_decay(p, X, lam * len(X)),
+    },
+    method="high precision",
+)
+def cost_is_error_and_decay(formula, rng):
+    """The sum of the two terms, against the whole cost computed by mpmath, one example and one weight at a time."""
+    (params, X), lam = network(rng), rng.uniform(0.1, 1)
+    return error(formula(params, X, lam), cost_of_all(params, X, lam=lam))
+
+
+# --- the deltas -------------------------------------------------------------------------------------------------
+
+
+@verifies(
+    "eq-central-difference",
+    formula=saelib.numerical_gradient,
+    wrong={
+        "a step to one side only": lambda J, w, h: np.array([(J(w + d) - J(w)) / h for d in h * np.eye(len(w))]),
+        "divided by one step": lambda J, w, h: np.array([(J(w + d) - J(w - d)) / h for d in h * np.eye(len(w))]),
+        "the sign": lambda J, w, h: np.array([(J(w - d) - J(w + d)) / (2 * h) for d in h * np.eye(len(w))]),
+        "all weights nudged at once": lambda J, w, h: np.full(len(w), (J(w + h) - J(w - h)) / (2 * h)),
+    },
+    method="known values",
+)
+def central_difference_of_an_exponential(formula, rng):
+    """For exp(w) the quotient is exp(w) sinh(epsilon) / epsilon, exactly, for any epsilon; here it is 0.1."""
+    w, epsilon = rng.normal(size=5), 0.1
+    found = formula(lambda w: np.sum(np.exp(w)), w, epsilon)
+    return error(found, np.exp(w) * np.sinh(epsilon) / epsilon)
+
+
+@verifies(
+    "eq-delta-definition",
+    formula=slopes,
+    wrong={
+        "the sign": lambda J, z: -slopes(J, z),
+        "the derivative by the activation": lambda J, z: slopes(J, z) / saelib.sigmoid_slope(z),
+        "divided by the number of units": lambda J, z: slopes(J, z) / len(z),
+        "the sum over the layer": lambda J, z: np.full(len(z), sum(slopes(J, z))),
+    },
+    method="symbolic",
+)
+def delta_is_the_slope_by_a_pre_activation(formula, rng):
+    """Difference quotients by the pre-activations of either layer, against SymPy's derivatives of the cost."""
+    e, errors = example(rng), []
+
+    def J3(z3, exp=mp.exp):
+        return sum((1 / (1 + exp(-z)) - x) ** 2 for z, x in zip(z3, e.x, strict=True)) / 2
+
+    def J2(z2, exp=mp.exp):
+        return J3(e.W2 @ [1 / (1 + exp(-z)) for z in z2] + e.b2, exp)
+
+    for J, z in ((J2, e.z2), (J3, e.z3)):
+        symbols = sympy.symbols(f"z:{len(z)}")
+        at = dict(zip(symbols, z, strict=True))
+        expected = [sympy.diff(J(symbols, sympy.exp), symbol).subs(at) for symbol in symbols]
+        errors.append(error(formula(J, z), expected))
+    return max(errors)
+
+
+def delta3_times(factor):
+    """A delta of the output layer that multiplies the difference by another factor, ``factor(cache, X)``."""
+    return lambda cache, X: (cache.A3 - X) * factor(cache, X)
+
+
+@verifies(
+    "eq-delta3",
+    formula=saelib.output_delta,
+    wrong={
+        "the sign": delta3_times(lambda c, X: -c.A3 * (1 - c.A3)),
+        "f' is forgotten": delta3_times(lambda c, X: 1),
+        "f' of z instead of a": delta3_times(lambda c, X: c.Z3 * (1 - c.Z3)),
+        "f' twice": delta3_times(lambda c, X: (c.A3 * (1 - c.A3)) ** 2),
+        "1/m in the delta": delta3_times(lambda c, X: c.A3 * (1 - c.A3) / len(X)),
+        "a factor 2": delta3_times(lambda c, X: 2 * c.A3 * (1 - c.A3)),
+    },
+    method="finite differences",
+)
+def delta3_is_the_slope_at_the_output(formula, rng):
+    """The deltas of a batch, against central differences of each example's cost by its output pre-activations."""
+    params, X = network(rng)
+    cache = saelib.forward(params, X)
+
+    def J(Z3):
+        return sum((f(z) - x) ** 2 for z, x in zip(Z3.flat, X.flat, strict=True)) / 2
+
+    return error(formula(cache, X), slopes(J, cache.Z3))
+
+
+@verifies(
+    "eq-delta3-linear",
+    formula=saelib.output_delta,
+    wrong={
+        "the sign": lambda cache, X, output: X - cache.A3,
+        "a factor f' all the same": lambda cache, X, output: (cache.A3 - X) * saelib.sigmoid_slope(cache.Z3),
+        "a(1 - a) all the same": lambda cache, X, output: (cache.A3 - X) * cache.A3 * (1 - cache.A3),
+        "1/m in the delta": lambda cache, X, output: (cache.A3 - X) / len(X),
+    },
+    method="finite differences",
+)
+def delta3_of_a_linear_output(formula, rng):
+    """The deltas of a batch, against central differences of each example's cost, where a = z at the output."""
+    params, X = network(rng)
+    cache = saelib.forward(params, X, output="linear")
+
+    def J(Z3):
+        return sum((z - x) ** 2 for z, x in zip(Z3.flat, X.flat, strict=True)) / 2
+
+    return error(formula(cache, X, output="linear"), slopes(J, cache.Z3))
+
+
+@verifies(
+    "eq-sigmoid-prime",
+    formula=saelib.sigmoid_prime,
+    wrong={
+        "the sign inside": lambda a: a * (1 + a),
+        "the first factor is missing": lambda a: 1 - a,
+        "the second factor is missing": lambda a: a,
+        "a square": lambda a: 1 - a**2,
+        "f' of z instead of a": lambda a: np.log(a / (1 - a)) * (1 - np.log(a / (1 - a))),
+    },
+    method="symbolic",
+)
+def sigmoid_prime_is_its_derivative(formula, rng):
+    """a(1 - a) at a = f(z), against SymPy's derivative of 1 / (1 + exp(-z)) by z."""
+    z = sympy.Symbol("z")
+    derivative = sympy.lambdify(z, sympy.diff(1 / (1 + sympy.exp(-z)), z))
+    at = rng.normal(scale=3, size=50)
+    return error(formula(scipy.special.expit(at)), derivative(at))
+
+
+# --- the derivatives by weights and biases, for one example -----------------------------------------------------
+
+
+@verifies(
+    "eq-dW2",
+    formula=lambda e: [[e.delta3[k] * e.a2[j] for j in range(3)] for k in range(4)],
+    wrong={
+        "the indices are swapped": lambda e: [[e.delta3[k] * e.a2[j] for k in range(4)] for j in range(3)],
+        "z instead of a": lambda e: [[e.delta3[k] * e.z2[j] for j in range(3)] for k in range(4)],
+        "the input instead of a": lambda e: [[e.delta3[k] * e.x[j] for j in range(3)] for k in range(4)],
+        "no delta, only the error": lambda e: [[(e.a3[k] - e.x[k]) * e.a2[j] for j in range(3)] for k in range(4)],
+        "the sign": lambda e: [[-e.delta3[k] * e.a2[j] for j in range(3)] for k in range(4)],
+    },
+    method="finite differences",
+)
+def slope_by_a_weight_into_an_output_unit(formula, rng):
+    """Delta times activation, against nudging each weight of the second layer and running the whole network."""
+    e = example(rng)
+    return error(formula(e), slopes(lambda W2: cost_of_one(e._replace(W2=W2)), e.W2))
+
+
+@verifies(
+    "eq-db2",
+    formula=lambda e: e.delta3,
+    wrong={
+        "the sign": lambda e: -e.delta3,
+        "no delta, only the error": lambda e: e.a3 - e.x,
+        "the bias as a weight decays": lambda e: e.delta3 + 0.1 * e.b2,
+        "times the output": lambda e: e.delta3 * e.a3,
+    },
+    method="finite differences",
+)
+def slope_by_the_bias_of_an_output_unit(formula, rng):
+    """Delta alone, against nudging each bias of the output layer."""
+    e = example(rng)
+    return error(formula(e), slopes(lambda b2: cost_of_one(e._replace(b2=b2)), e.b2))
+
+
+@verifies(
+    "eq-dW1",
+    formula=lambda e: [[e.delta2[j] * e.x[i] for i in range(4)] for j in range(3)],
+    wrong={
+        "the indices are swapped": lambda e: [[e.delta2[j] * e.x[i] for j in range(3)] for i in range(4)],
+        "the delta of the output": lambda e: [[e.delta3[j] * e.x[i] for i in range(4)] for j in range(3)],
+        "the hidden activation instead of x": lambda e: [[e.delta2[j] * e.a2[j] for i in range(4)] for j in range(3)],
+        "the reconstruction instead of x": lambda e: [[e.delta2[j] * e.a3[i] for i in range(4)] for j in range(3)],
+        "the sign": lambda e: [[-e.delta2[j] * e.x[i] for i in range(4)] for j in range(3)],
+    },
+    method="finite differences",
+)
+def slope_by_a_weight_into_a_hidden_unit(formula, rng):
+    """Delta times input, against nudging each weight of the first layer and running the whole network."""
+    e = example(rng)
+    return error(formula(e), slopes(lambda W1: cost_of_one(e._replace(W1=W1)), e.W1))
+
+
+@verifies(
+    "eq-db1",
+    formula=lambda e: e.delta2,
+    wrong={
+        "the sign": lambda e: -e.delta2,
+        "f' once more": lambda e: e.delta2 * saelib.sigmoid_prime(e.a2),
+        "the delta of the output": lambda e: e.delta3[:3],
+        "times the activation": lambda e: e.delta2 * e.a2,
+    },
+    method="finite differences",
+)
+def slope_by_the_bias_of_a_hidden_unit(formula, rng):
+    """Delta alone, against nudging each bias of the hidden layer."""
+    e = example(rng)
+    return error(formula(e), slopes(lambda b1: cost_of_one(e._replace(b1=b1)), e.b1))
+
+
+# --- one layer back, and matrices -------------------------------------------------------------------------------
+
+
+def delta2_summed(W2, delta3, a2):
+    """The sum over k for each hidden unit j, times f', as the page has it."""
+    return [sum(W2[k, j] * delta3[k] for k in range(len(delta3))) * a2[j] * (1 - a2[j]) for j in range(len(a2))]
+
+
+@verifies(
+    "eq-delta2-plain",
+    formula=delta2_summed,
+    wrong={
+        "the last output is left out": lambda W2, d3, a2: delta2_summed(W2[:-1], d3[:-1], a2),
+        "the sum over the wrong index": lambda W2, d3, a2: delta2_summed(W2.T, d3[:3], a2),
+        "f' is forgotten": lambda W2, d3, a2: W2.T @ d3,
+        "f' of z instead of a": lambda W2, d3, a2: W2.T @ d3 * scipy.special.logit(a2) * (1 - scipy.special.logit(a2)),
+        "the sign": lambda W2, d3, a2: delta2_summed(-W2, d3, a2),
+        "f' is 1 - a only": lambda W2, d3, a2: W2.T @ d3 * (1 - a2),
+    },
+    method="finite differences",
+)
+def delta2_collects_the_deltas_it_feeds(formula, rng):
+    """The deltas sent back along the weights, against nudging each hidden unit's pre-activation."""
+    e = example(rng)
+
+    def J(z2):
+        z3 = e.W2 @ [f(z) for z in z2] + e.b2
+        return sum((f(z) - x) ** 2 for z, x in zip(z3, e.x, strict=True)) / 2
+
+    return error(formula(e.W2, e.delta3, e.a2), slopes(J, e.z2))
+
+
+@verifies(
+    "eq-delta2-vector",
+    formula=lambda W2, delta3, a2: (W2.T @ delta3) * (a2 * (1 - a2)),
+    wrong={
+        "the transpose is forgotten": lambda W2, delta3, a2: (W2 @ delta3) * (a2 * (1 - a2)),
+        "the scalar product instead of the entrywise one": lambda W2, delta3, a2: (W2.T @ delta3) @ (a2 * (1 - a2)),
+        "entries multiplied before the sum": lambda W2, delta3, a2: W2.T @ (delta3 * delta3) * (a2 * (1 - a2)),
+        "f' is forgotten": lambda W2, delta3, a2: W2.T @ delta3,
+    },
+    method="index loops",
+)
+def delta2_as_a_vector(formula, rng):
+    """The matrix product, against loops over k and j, on layers of different sizes."""
+    W2, delta3, a2 = rng.normal(size=(5, 3)), rng.normal(size=5), rng.uniform(0.1, 0.9, 3)
+    expected = [0.0, 0.0, 0.0]
+    for j in range(3):
+        for k in range(5):
+            expected[j] += W2[k, j] * delta3[k]
+        expected[j] *= a2[j] * (1 - a2[j])
+    return error(formula(W2, delta3, a2), expected)
+
+
+@verifies(
+    "eq-outer-products",
+    formula=lambda delta, a: delta[:, np.newaxis] @ a[np.newaxis, :],
+    wrong={
+        "row times column, a number": lambda delta, a: delta[np.newaxis, :] @ a[:, np.newaxis],
+        "the factors are swapped": lambda delta, a: a[:, np.newaxis] @ delta[np.newaxis, :],
+        "a sum instead of a product": lambda delta, a: delta[:, np.newaxis] + a[np.newaxis, :],
+        "the sign": lambda delta, a: -np.outer(delta, a),
+    },
+    method="finite differences",
+)
+def outer_products_are_the_slopes_by_the_weights(formula, rng):
+    """A column times a row for either layer, against nudging every weight of that layer."""
+    e = example(rng)
+    second = slopes(lambda W2: cost_of_one(e._replace(W2=W2)), e.W2)
+    first = slopes(lambda W1: cost_of_one(e._replace(W1=W1)), e.W1)
+    return max(error(formula(e.delta3, e.a2), second), error(formula(e.delta2, e.x), first))
+
+
+def mean_of_outer_products(Delta3, A2):
+    """The mean over examples, literally."""
+    return sum(np.outer(d, a) for d, a in zip(Delta3, A2, strict=True)) / len(A2)
+
+
+@verifies(
+    "eq-mean-gradient",
+    formula=mean_of_outer_products,
+    wrong={
+        "1/m is missing": lambda Delta3, A2: Delta3.T @ A2,
+        "1/m twice": lambda Delta3, A2: Delta3.T @ A2 / len(A2) ** 2,
+        "the product of the means": lambda Delta3, A2: np.outer(Delta3.mean(axis=0), A2.mean(axis=0)),
+        "the last example is left out": lambda Delta3, A2: Delta3[:-1].T @ A2[:-1] / len(A2),
+        "divided by the outputs instead": lambda Delta3, A2: Delta3.T @ A2 / Delta3.shape[1],
+    },
+    method="finite differences",
+)
+def gradient_of_a_mean_is_the_mean_of_gradients(formula, rng):
+    """The mean of the examples' outer products, against nudging each weight and recomputing the error of the batch."""
+    params, X = network(rng)
+    cache = saelib.forward(params, X)
+    return error(formula(saelib.output_delta(cache, X), cache.A2), slopes_by("W2", params, X))
+
+
+# --- the gradient of a batch, and the update --------------------------------------------------------------------
+
+SETTINGS = {"lam": 0.3, "rho": 0.2, "beta": 0.7}
+
+
+def off_by(name, change):
+    """The right gradient by the parameters of that name, changed by ``change(gradient, params, X, lam)``."""
+
+    def gradient(params, X, *, lam, rho, beta):
+        right = saelib.sparse_gradient(params, X, lam=lam, rho=rho, beta=beta)
+        return change(getattr(right, name), params, X, lam)
+
+    return gradient
+
+
+@verifies(
+    "eq-grad-W2",
+    formula=part(saelib.sparse_gradient, "W2"),
+    wrong={
+        "1/m is missing": off_by("W2", lambda g, p, X, lam: len(X) * (g - lam * p.W2) + lam * p.W2),
+        "the decay is missing": off_by("W2", lambda g, p, X, lam: g - lam * p.W2),
+        "the decay is divided by m": off_by("W2", lambda g, p, X, lam: g - lam * p.W2 + lam * p.W2 / len(X)),
+        "the decay twice": off_by("W2", lambda g, p, X, lam: g + lam * p.W2),
+    },
+    method="finite differences",
+)
+def gradient_by_the_weights_of_the_output_layer(formula, rng):
+    """The library's gradient, against nudging each weight and recomputing the whole cost with loops in 30 digits."""
+    params, X = network(rng)
+    return error(formula(params, X, **SETTINGS), slopes_by("W2", params, X, **SETTINGS))
+
+
+@verifies(
+    "eq-grad-b2",
+    formula=part(saelib.sparse_gradient, "b2"),
+    wrong={
+        "1/m is missing": off_by("b2", lambda g, p, X, lam: len(X) * g),
+        "1/m twice": off_by("b2", lambda g, p, X, lam: g / len(X)),
+        "the biases decay": off_by("b2", lambda g, p, X, lam: g + lam * p.b2),
+        "the sign": off_by("b2", lambda g, p, X, lam: -g),
+    },
+    method="finite differences",
+)
+def gradient_by_the_biases_of_the_output_layer(formula, rng):
+    """The library's gradient, against nudging each bias and recomputing the whole cost with loops in 30 digits."""
+    params, X = network(rng)
+    return error(formula(params, X, **SETTINGS), slopes_by("b2", params, X, **SETTINGS))
+
+
+@verifies(
+    "eq-grad-W1",
+    formula=part(saelib.sparse_gradient, "W1"),
+    wrong={
+        "1/m is missing": off_by("W1", lambda g, p, X, lam: len(X) * (g - lam * p.W1) + lam * p.W1),
+        "the decay is missing": off_by("W1", lambda g, p, X, lam: g - lam * p.W1),
+        "the decay is divided by m": off_by("W1", lambda g, p, X, lam: g - lam * p.W1 + lam * p.W1 / len(X)),
+        "transposed": off_by("W1", lambda g, p, X, lam: g.T),
+        "the penalty is missing": lambda p, X, lam, rho, beta: (
+            saelib.sparse_gradient(p, X, lam=lam, rho=rho, beta=0).W1
+        ),
+    },
+    method="finite differences",
+)
+def gradient_by_the_weights_of_the_hidden_layer(formula, rng):
+    """The library's gradient, against nudging each weight and recomputing the whole cost with loops in 30 digits."""
+    params, X = network(rng)
+    return error(formula(params, X, **SETTINGS), slopes_by("W1", params, X, **SETTINGS))
+
+
+@verifies(
+    "eq-grad-b1",
+    formula=part(saelib.sparse_gradient, "b1"),
+    wrong={
+        "1/m is missing": off_by("b1", lambda g, p, X, lam: len(X) * g),
+        "1/m twice": off_by("b1", lambda g, p, X, lam: g / len(X)),
+        "the biases decay": off_by("b1", lambda g, p, X, lam: g + lam * p.b1),
+        "the penalty is missing": lambda p, X, lam, rho, beta: (
+            saelib.sparse_gradient(p, X, lam=lam, rho=rho, beta=0).b1
+        ),
+    },
+    method="finite differences",
+)
+def gradient_by_the_biases_of_the_hidden_layer(formula, rng):
+    """The library's gradient, against nudging each bias and recomputing the whole cost with loops in 30 digits."""
+    params, X = network(rng)
+    return error(formula(params, X, **SETTINGS), slopes_by("b1", params, X, **SETTINGS))
+
+
+def cross_entropy(a3, x):
+    """The cross entropy of one example, as on the page."""
+    return -np.sum(x * np.log(a3) + (1 - x) * np.log(1 - a3))
+
+
+@verifies(
+    "eq-cross-entropy",
+    formula=cross_entropy,
+    wrong={
+        "the sign": lambda a3, x: -cross_entropy(a3, x),
+        "the second term is missing": lambda a3, x: -np.sum(x * np.log(a3)),
+        "the logarithm to base 2": lambda a3, x: cross_entropy(a3, x) / np.log(2),
+        "output and target are swapped": lambda a3, x: cross_entropy(x, a3),
+        "the mean over the outputs": lambda a3, x: cross_entropy(a3, x) / len(x),
+    },
+    method="independent library",
+)
+def cross_entropy_is_entropy_and_divergence(formula, rng):
+    """The entropy of the targets' coins and their divergence from the outputs' coins, both by SciPy, added up."""
+    a3, x = rng.uniform(0.01, 0.99, (2, 6))
+    coins, beliefs = np.array([x, 1 - x]), np.array([a3, 1 - a3])
+    return error(formula(a3, x), np.sum(scipy.stats.entropy(coins) + scipy.stats.entropy(coins, beliefs)))
+
+
+@verifies(
+    "eq-delta3-cross-entropy",
+    formula=lambda a3, x: a3 - x,
+    wrong={
+        "a factor f' all the same": lambda a3, x: (a3 - x) * a3 * (1 - a3),
+        "divided by f'": lambda a3, x: (a3 - x) / (a3 * (1 - a3)),
+        "the sign": lambda a3, x: x - a3,
+        "the first term only": lambda a3, x: -x * (1 - a3),
+    },
+    method="finite differences",
+)
+def delta3_of_the_cross_entropy(formula, rng):
+    """The plain difference, against central differences of the cross entropy by the output pre-activations."""
+    z3, x = rng.normal(size=6), rng.uniform(0, 1, 6)
+
+    def J(z3):
+        return -sum(t * mp.log(f(z)) + (1 - t) * mp.log(1 - f(z)) for z, t in zip(z3, x, strict=True))
+
+    return error(formula(scipy.special.expit(z3), x), slopes(J, z3))
+
+
+@functools.wraps(saelib.gradient_descent)
+def after_one_round(params, X, *, alpha, lam):
+    """The parameters after one round of `saelib.gradient_descent`."""
+    met = []
+    saelib.gradient_descent(
+        params, X, alpha=alpha, lam=lam, rho=0.5, beta=0, max_iter=1, callback=lambda k, p, J: met.append(p)
+    )
+    return met[1]
+
+
+def after_one_update(update):
+    """The parameters after one ``update(P, Delta, m, alpha, lam)``; Delta is a sum over examples, lam 0 for a bias."""
+
+    def one_round(params, X, *, alpha, lam):
+        mean, m = saelib.sparse_gradient(params, X, lam=0, rho=0.5, beta=0), len(X)
+        each = zip(params, mean, (lam, 0, lam, 0), strict=True)
+        return saelib.Params(*(update(P, m * g, m, alpha, decay) for P, g, decay in each))
+
+    return one_round
+
+
+@verifies(
+    "eq-update-W",
+    formula=after_one_round,
+    wrong={
+        "uphill": after_one_update(lambda W, Delta, m, alpha, lam: W + alpha * (Delta / m + lam * W)),
+        "1/m is missing": after_one_update(lambda W, Delta, m, alpha, lam: W - alpha * (Delta + lam * W)),
+        "the decay is divided by m": after_one_update(
+            lambda W, Delta, m, alpha, lam: W - alpha * (Delta + lam * W) / m
+        ),
+        "the decay is missing": after_one_update(lambda W, Delta, m, alpha, lam: W - alpha * Delta / m),
+        "the decay without alpha": after_one_update(lambda W, Delta, m, alpha, lam: W - alpha * Delta / m - lam * W),
+        "the decay has the other sign": after_one_update(
+            lambda W, Delta, m, alpha, lam: W - alpha * (Delta / m - lam * W)
+        ),
+        "the weights are replaced": after_one_update(lambda W, Delta, m, alpha, lam: -alpha * (Delta / m + lam * W)),
+    },
+    method="finite differences",
+)
+def weights_move_against_their_slope(formula, rng):
+    """One round of gradient descent, against alpha times the slopes of the decayed cost, found by nudging."""
+    (params, X), alpha, lam = network(rng), 0.01, 0.3
+    after, errors = formula(params, X, alpha=alpha, lam=lam), []
+    for name in ("W1", "W2"):
+        step = getattr(after, name) - getattr(params, name)
+        errors.append(error(step, -alpha * slopes_by(name, params, X, lam=lam)))
+    return max(errors)
+
+
+@verifies(
+    "eq-update-b",
+    formula=after_one_round,
+    wrong={
+        "uphill": after_one_update(lambda b, Delta, m, alpha, lam: b + alpha * Delta / m),
+        "1/m is missing": after_one_update(lambda b, Delta, m, alpha, lam: b - alpha * Delta),
+        "alpha is missing": after_one_update(lambda b, Delta, m, alpha, lam: b - Delta / m),
+        "the biases decay": after_one_update(lambda b, Delta, m, alpha, lam: b - alpha * (Delta / m + 0.3 * b)),
+        "1/m twice": after_one_update(lambda b, Delta, m, alpha, lam: b - alpha * Delta / m**2),
+    },
+    method="finite differences",
+)
+def biases_move_against_their_slope(formula, rng):
+    """One round of gradient descent, against alpha times the slopes of the decayed cost, found by nudging."""
+    (params, X), alpha, lam = network(rng), 0.01, 0.3
+    after, errors = formula(params, X, alpha=alpha, lam=lam), []
+    for name in ("b1", "b2"):
+        step = getattr(after, name) - getattr(params, name)
+        errors.append(error(step, -alpha * slopes_by(name, params, X, lam=lam)))
+    return max(errors)
+
+
+@verifies(
+    "eq-relative-error",
+    formula=saelib.relative_error,
+    wrong={
+        "only one norm below": lambda a, b: np.linalg.norm(a - b) / np.linalg.norm(a),
+        "the norm of the sum below": lambda a, b: np.linalg.norm(a - b) / np.linalg.norm(a + b),
+        "the sum above": lambda a, b: np.linalg.norm(a + b) / (np.linalg.norm(a) + np.linalg.norm(b)),
+        "the squares of the norms": lambda a, b: np.sum((a - b) ** 2) / (np.sum(a**2) + np.sum(b**2)),
+        "the largest entries": lambda a, b: np.max(np.abs(a - b)) / (np.max(np.abs(a)) + np.max(np.abs(b))),
+        "the error itself": lambda a, b: np.linalg.norm(a - b),
+    },
+    method="high precision",
+)
+def relative_error_by_mpmath(formula, rng):
+    """Random pairs of every size, against mpmath's norms; and 0 for equal vectors, 1 for opposite ones."""
+    errors = []
+    for scale in (1e-30, 1e-3, 1, 1e30):
+        a, b = scale * rng.normal(size=(2, 7))
+        norms = [mp.norm(mp.matrix(v)) for v in (mp.matrix(a) - mp.matrix(b), a, b)]
+        errors.append(error(formula(a, b), norms[0] / (norms[1] + norms[2])))
+        errors.append(error([formula(a, a), formula(a, -a)], [0, 1]))
+    return max(errors)
+
+
+def gradient_of_tied(W, b1, b2, X):
+    """The sum of both layers' gradients, as in the solution of the exercise."""
+    gradient = saelib.sparse_gradient(saelib.Params(W, b1, W.T, b2), X, **SETTINGS)
+    return gradient.W1 + gradient.W2.T
+
+
+def gradient_of_tied_but(combine):
+    return lambda W, b1, b2, X: combine(saelib.sparse_gradient(saelib.Params(W, b1, W.T, b2), X, **SETTINGS))
+
+
+@verifies(
+    "eq-tied-gradient",
+    formula=gradient_of_tied,
+    wrong={
+        "the encoder's part only": gradient_of_tied_but(lambda g: g.W1),
+        "the decoder's part only": gradient_of_tied_but(lambda g: g.W2.T),
+        "the mean instead of the sum": gradient_of_tied_but(lambda g: (g.W1 + g.W2.T) / 2),
+        "the transpose is forgotten": gradient_of_tied_but(lambda g: g.W1 + g.W2),
+        "the difference": gradient_of_tied_but(lambda g: g.W1 - g.W2.T),
+    },
+    method="finite differences",
+)
+def gradient_by_weights_in_two_places(formula, rng):
+    """The sum of both gradients, against nudging each weight in both places at once."""
+    (W, b1, _, b2), X = network(rng)
+    expected = slopes(lambda W: cost_of_all((W, b1, W.T, b2), X, **SETTINGS), W)
+    return error(formula(W, b1, b2, X), expected)
+
+
+# --- chapter "Natural images give edges": waves and patches -----------------------------------------------------
+
+RINGS = np.array([0.0, 0.12, 0.25, 0.38, 0.75])
+
+
+def power_spectrum(image, power=lambda F: np.abs(F) ** 2, average=np.mean, radius=np.hypot):
+    """The mean power of the waves in each ring of frequencies."""
+    v, u = np.meshgrid(np.fft.fftfreq(image.shape[0]), np.fft.fftfreq(image.shape[1]), indexing="ij")
+    P, ring = power(np.fft.fft2(image)), np.digitize(radius(u, v), RINGS)
+    return [average(P[ring == k]) for k in range(1, len(RINGS))]
+
+
+@verifies(
+    "eq-power-spectrum",
+    formula=power_spectrum,
+    wrong={
+        "the amplitude instead of the power": lambda image: power_spectrum(image, power=np.abs),
+        "the sum instead of the mean": lambda image: power_spectrum(image, average=np.sum),
+        "the square of the mean": lambda image: power_spectrum(image, np.abs, lambda F: np.mean(F) ** 2),
+        "rings are squares": lambda image: power_spectrum(image, radius=lambda u, v: np.maximum(abs(u), abs(v))),
+        "one direction only": lambda image: power_spectrum(image, radius=lambda u, v: abs(u) + 0 * v),
+        "the real part only": lambda image: power_spectrum(image, power=lambda F: F.real**2),
+    },
+    method="index loops",
+)
+def power_of_waves_by_sums_over_pixels(formula, rng):
+    """Rings of frequencies of a small image, against a sum over all pixels for each wave by itself."""
+    image, powers = rng.normal(size=(7, 9)), [[] for _ in RINGS]
+    for v in range(-3, 4):
+        for u in range(-4, 5):
+            wave = [np.exp(-2j * np.pi * (v * y / 7 + u * x / 9)) * image[y, x] for y in range(7) for x in range(9)]
+            r = ((v / 7) ** 2 + (u / 9) ** 2) ** 0.5
+            powers[sum(r >= RINGS) - 1].append(abs(sum(wave)) ** 2)
+    return error(formula(image), [sum(P) / len(P) for P in powers[:-1]])
+
+
+def filtered_by(R):
+    """A whitening with another factor ``R(r, f0)`` for the waves of frequency r."""
+
+    def whiten(image, f0):
+        r = np.hypot(np.fft.fftfreq(image.shape[0])[:, np.newaxis], np.fft.fftfreq(image.shape[1]))
+        result = np.fft.ifft2(R(r, f0) * np.fft.fft2(image)).real
+        return result / result.std()
+
+    return whiten
+
+
+@verifies(
+    "eq-whiten-filter",
+    formula=pca.whiten_image,
+    wrong={
+        "the factor r is missing": filtered_by(lambda r, f0: np.exp(-((r / f0) ** 4))),
+        "the exponential is missing": filtered_by(lambda r, f0: r),
+        "a Gaussian, the power 2": filtered_by(lambda r, f0: r * np.exp(-((r / f0) ** 2))),
+        "the sign in the exponent": filtered_by(lambda r, f0: r * np.exp((r / f0) ** 4)),
+        "f0 is not raised to the power": filtered_by(lambda r, f0: r * np.exp(-(r**4) / f0)),
+        "frequencies up to 1, not 1/2": filtered_by(lambda r, f0: r * np.exp(-((2 * r / f0) ** 4))),
+        "r squared": filtered_by(lambda r, f0: r**2 * np.exp(-((r / f0) ** 4))),
+    },
+    method="property",
+)
+def whitening_multiplies_each_wave_by_R(formula, rng):
+    """Two waves go in, with known amplitudes; the ratio of what comes out, measured by sums over the pixels."""
+    y, x = np.mgrid[:16, :20]
+    slow, fast = np.cos(2 * np.pi * (y / 16 + 2 * x / 20)), np.cos(2 * np.pi * (5 * y / 16 - 3 * x / 20))
+    r_slow, r_fast = np.sqrt(1 / 16**2 + 2**2 / 20**2), np.sqrt(5**2 / 16**2 + 3**2 / 20**2)
+    f0, a, b = rng.uniform(0.3, 0.5), *rng.uniform(1, 2, 2)
+    white = formula(128 + a * slow + b * fast, f0)
+    ratio = (r_fast / r_slow) * np.exp((r_slow / f0) ** 4 - (r_fast / f0) ** 4)
+    return error(np.sum(white * fast) / np.sum(white * slow), b / a * ratio)
+
+
+def normalized(P, center=lambda P: P - P.mean(axis=1, keepdims=True), sd=lambda D: D.std(ddof=1), width=3):
+    """Patches brought into [0.1, 0.9], with a step that can be replaced."""
+    D = center(P)
+    limit = width * sd(D)
+    return 0.1 + 0.4 * (1 + np.clip(D, -limit, limit) / limit)
+
+
+@verifies(
+    "eq-normalize-patches",
+    formula=datasets.normalize_patches,
+    wrong={
+        "the mean of all patches": lambda P: normalized(P, center=lambda P: P - P.mean()),
+        "the mean of each pixel": lambda P: normalized(P, center=lambda P: P - P.mean(axis=0)),
+        "the standard deviation of each patch": lambda P: normalized(P, sd=lambda D: D.std(axis=1, keepdims=True)),
+        "the variance": lambda P: normalized(P, sd=lambda D: D.var(ddof=1)),
+        "two standard deviations": lambda P: normalized(P, width=2),
+        "no clipping": lambda P: (
+            0.5 + 0.4 * (P - P.mean(axis=1, keepdims=True)) / (3 * (P - P.mean(axis=1, keepdims=True)).std(ddof=1))
+        ),
+    },
+    method="index loops",
+)
+def patches_normalized_pixel_by_pixel(formula, rng):
+    """Against plain Python, one pixel at a time; two pixels lie far out, so that the clipping has something to do."""
+    P = rng.normal(5, 2, (30, 9))
+    P[3, 4], P[7, 0] = 40, -40
+    deviations = [[p - statistics.fmean(patch) for p in patch] for patch in P.tolist()]
+    limit = 3 * statistics.stdev(d for row in deviations for d in row)
+    expected = [[0.1 + 0.4 * (1 + min(max(d, -limit), limit) / limit) for d in row] for row in deviations]
+    return error(formula(P), expected)
+
+
+# --- the sparse cost --------------------------------------------------------------------------------------------
+
+
+@verifies(
+    "eq-rho-hat",
+    formula=saelib.mean_activation,
+    wrong={
+        "the sum instead of the mean": lambda A2: A2.sum(axis=0),
+        "the mean over the units": lambda A2: A2.mean(axis=1),
+        "one mean for all units": lambda A2: np.full(A2.shape[1], A2.mean()),
+        "m - 1 instead of m": lambda A2: A2.sum(axis=0) / (len(A2) - 1),
+        "the first example only": lambda A2: A2[0],
+        "the median": lambda A2: np.median(A2, axis=0),
+    },
+    method="index loops",
+)
+def mean_activation_of_each_unit(formula, rng):
+    """The mean over examples, against a sum over i for each hidden unit by itself."""
+    A2 = rng.uniform(0, 1, (7, 3))
+    expected = [sum(A2[i, j] for i in range(7)) / 7 for j in range(3)]
+    return error(formula(A2), expected)
+
+
+@verifies(
+    "eq-kl",
+    formula=saelib.kl_divergence,
+    wrong={
+        "the second term is missing": lambda rho, r: rho * np.log(rho / r),
+        "the sign of the second term": lambda rho, r: rho * np.log(rho / r) - (1 - rho) * np.log((1 - rho) / (1 - r)),
+        "the arguments are swapped": lambda rho, r: r * np.log(r / rho) + (1 - r) * np.log((1 - r) / (1 - rho)),
+        "the logarithm to base 2": lambda rho, r: saelib.kl_divergence(rho, r) / np.log(2),
+    },
+    method="independent library",
+)
+def divergence_of_two_coins(formula, rng):
+    """Against SciPy's relative entropy of the two distributions (rho, 1 - rho) and (rho_hat, 1 - rho_hat)."""
+    rho, rho_hat = rng.uniform(0.01, 0.99), rng.uniform(0.001, 0.999, 20)
+    expected = [scipy.stats.entropy([rho, 1 - rho], [r, 1 - r]) for r in rho_hat]
+    return error(formula(rho, rho_hat), expected)
+
+
+@verifies(
+    "eq-sparsity-penalty",
+    formula=saelib.sparsity_penalty,
+    wrong={
+        "the mean over the units": lambda Z2, rho: saelib.sparsity_penalty(Z2, rho) / Z2.shape[1],
+        "a divergence for each example": lambda Z2, rho: saelib.kl_divergence(rho, saelib.sigmoid(Z2)).sum() / len(Z2),
+        "one rho_hat for all units": lambda Z2, rho: Z2.shape[1] * saelib.kl_divergence(rho, saelib.sigmoid(Z2).mean()),
+        "the last unit is left out": lambda Z2, rho: saelib.sparsity_penalty(Z2[:, :-1], rho),
+        "rho_hat is clipped": lambda Z2, rho: saelib.kl_divergence(
+            rho, np.clip(saelib.sigmoid(Z2).mean(axis=0), 1e-10, 1 - 1e-10)
+        ).sum(),
+    },
+    method="high precision",
+)
+def penalty_is_the_sum_of_the_divergences(formula, rng):
+    """Against mpmath in 500 digits, for ordinary units and for units that are off, or on, for every example."""
+    Z2, rho = rng.normal(size=(6, 5)), 0.05
+    Z2[:, 3] -= 900
+    Z2[:, 4] += 900
+    with mp.workdps(500):
+        rho_hat = [sum(f(mp.mpf(z)) for z in column) / 6 for column in Z2.T]
+        expected = sum(reference.kl(mp.mpf(rho), r, mp) for r in rho_hat)
+    return error(formula(Z2, rho), expected)
+
+
+@verifies(
+    "eq-sparse-cost",
+    formula=saelib.sparse_cost,
+    wrong={
+        "beta is missing": lambda p, X, lam, rho, beta: saelib.sparse_cost(p, X, lam=lam, rho=rho, beta=1),
+        "the penalty is missing": lambda p, X, lam, rho, beta: saelib.sparse_cost(p, X, lam=lam, rho=rho, beta=0),
+        "the penalty is divided by m": lambda p, X, lam, rho, beta: saelib.sparse_cost(
+            p, X, lam=lam, rho=rho, beta=beta / len(X)
+        ),
+        "the decay is missing": lambda p, X, lam, rho, beta: saelib.sparse_cost(p, X, lam=0, rho=rho, beta=beta),
+        "beta multiplies everything": lambda p, X, lam, rho, beta: (
+            beta * saelib.sparse_cost(p, X, lam=lam, rho=rho, beta=1)
+        ),
+        "the penalty is subtracted": lambda p, X, lam, rho, beta: (
+            2 * saelib.sparse_cost(p, X, lam=lam, rho=rho, beta=0)
+            - saelib.sparse_cost(p, X, lam=lam, rho=rho, beta=beta)
+        ),
+    },
+    method="high precision",
+)
+def sparse_cost_is_cost_and_penalty(formula, rng):
+    """The library's cost, against the whole cost computed by mpmath with loops, one example and one unit at a time."""
+    params, X = network(rng)
+    return error(formula(params, X, **SETTINGS), cost_of_all(params, X, **SETTINGS))
+
+
+@verifies(
+    "eq-kl-prime",
+    formula=saelib.kl_prime,
+    wrong={
+        "the sign of the first term": lambda rho, r: rho / r + (1 - rho) / (1 - r),
+        "the sign of both terms": lambda rho, r: rho / r - (1 - rho) / (1 - r),
+        "the second term is missing": lambda rho, r: -rho / r,
+        "rho and rho_hat are swapped": lambda rho, r: -r / rho + (1 - r) / (1 - rho),
+    },
+    method="finite differences",
+)
+def kl_prime_is_the_slope_of_the_divergence(formula, rng):
+    """The derivative of the divergence, against central differences in 30 digits, at random rho and rho_hat."""
+    rho, rho_hat = rng.uniform(0.01, 0.99), rng.uniform(0.01, 0.99, 20)
+
+    def penalty(rho_hat):
+        return sum(reference.kl(rho, r, mp) for r in rho_hat)
+
+    return error(formula(rho, rho_hat), slopes(penalty, rho_hat))
+
+
+def delta2_with(pull, slope=lambda A2: A2 * (1 - A2)):
+    """A hidden delta with another term of sparsity, ``pull(rho, rho_hat, beta, A2)``, or another f'."""
+
+    def hidden_delta(params, cache, delta3, *, rho, beta):
+        return (delta3 @ params.W2 + pull(rho, cache.A2.mean(axis=0), beta, cache.A2)) * slope(cache.A2)
+
+    return hidden_delta
+
+
+@verifies(
+    "eq-delta2",
+    formula=saelib.hidden_delta,
+    wrong={
+        "the sparsity term is missing": delta2_with(lambda rho, r, beta, A2: 0),
+        "beta is missing": delta2_with(lambda rho, r, beta, A2: saelib.kl_prime(rho, r)),
+        "the sparsity term has 1/m": delta2_with(lambda rho, r, beta, A2: beta * saelib.kl_prime(rho, r) / len(A2)),
+        "one example's activation instead of rho_hat": delta2_with(
+            lambda rho, r, beta, A2: beta * saelib.kl_prime(rho, A2)
+        ),
+        "the sign of the sparsity term": delta2_with(lambda rho, r, beta, A2: -beta * saelib.kl_prime(rho, r)),
+        "f' is forgotten": delta2_with(lambda rho, r, beta, A2: beta * saelib.kl_prime(rho, r), slope=lambda A2: 1),
+    },
+    method="finite differences",
+)
+def delta2_is_the_slope_at_a_hidden_unit(formula, rng):
+    """m times the slope of the batch's cost by each hidden pre-activation of each example, found by nudging it alone.
+
+    The nudge changes rho_hat for all examples: that is where the term of sparsity comes from.
+    """
+    (params, X), (_, rho, beta) = network(rng), SETTINGS.values()
+    cache = saelib.forward(params, X)
+
+    def J(Z2):
+        A2 = np.vectorize(f, otypes=[object])(Z2)
+        squares = sum((f(z) - x) ** 2 for z, x in zip((A2 @ params.W2.T + params.b2).flat, X.flat, strict=True))
+        return squares / (2 * len(X)) + beta * sum(reference.kl(rho, sum(a) / len(X), mp) for a in A2.T)
+
+    delta2 = formula(params, cache, saelib.output_delta(cache, X), rho=rho, beta=beta)
+    return error(delta2, len(X) * slopes(J, cache.Z2))
+
+
+# --- what a unit learned ----------------------------------------------------------------------------------------
+
+
+def favorite_inputs(W1):
+    """Each row of weights, divided by its length."""
+    with np.errstate(invalid="ignore"):
+        return W1 / np.sqrt(np.sum(W1**2, axis=1, keepdims=True))
+
+
+@verifies(
+    "eq-optimal-input",
+    formula=favorite_inputs,
+    wrong={
+        "the square root is forgotten": lambda W1: W1 / np.sum(W1**2, axis=1, keepdims=True),
+        "the length over all units": lambda W1: W1 / np.linalg.norm(W1),
+        "the length of the columns": lambda W1: W1 / np.linalg.norm(W1, axis=0),
+        "the sum instead of the length": lambda W1: W1 / np.sum(np.abs(W1), axis=1, keepdims=True),
+        "the sign": lambda W1: -favorite_inputs(W1),
+        "only the sign of each weight": lambda W1: np.sign(W1) / np.sqrt(W1.shape[1]),
+        "the weights themselves": lambda W1: W1,
+    },
+    method="property",
+)
+def favorite_input_cannot_be_bettered(formula, rng):
+    """At the best point of a ball the activation rises straight outward, and no other point does better.
+
+    The slope of the activation is found by nudging each input.  A unit without weights has no favorite: the theorem
+    excludes it, and there all inputs excite it alike.
+    """
+    params, rivals = network(rng)[0], rng.normal(size=(1000, 4))
+    rivals /= np.linalg.norm(rivals, axis=1, keepdims=True)
+    params.W1[2] = 0
+    inputs, errors = formula(params.W1), []
+    for j, x in enumerate(inputs[:2]):
+        uphill = slopes(lambda x, j=j: f(params.W1[j] @ x + params.b1[j]), x).astype(float)
+        errors.append(error(x, uphill / np.linalg.norm(uphill)))
+        best = saelib.forward(params, [x]).A2[0, j]
+        errors.append(max(0.0, np.max(saelib.forward(params, rivals).A2[:, j] - best)))
+    excluded = np.ptp(saelib.forward(params, rivals).A2[:, 2]) + np.isfinite(inputs[2]).any()
+    return max(*errors, excluded)
+
+
+def coherence(filters, shape, power=2, angle=2, constant=0, divide=True):
+    """The coherence of filters with odd sides, with a step that can be replaced."""
+    P = np.abs(np.fft.fft2(filters.reshape(-1, *shape))) ** power
+    P[:, 0, 0] *= constant
+    theta = np.arctan2(np.fft.fftfreq(shape[0])[:, np.newaxis], np.fft.fftfreq(shape[1]))
+    return np.abs(np.sum(P * np.exp(angle * 1j * theta), axis=(1, 2))) / (np.sum(P, axis=(1, 2)) if divide else 1)
+
+
+@verifies(
+    "eq-orientation-coherence",
+    formula=metrics.orientation_coherence,
+    wrong={
+        "the angle is not doubled": lambda filters, shape: coherence(filters, shape, angle=1),
+        "the angle is multiplied by 4": lambda filters, shape: coherence(filters, shape, angle=4),
+        "the amplitude instead of the power": lambda filters, shape: coherence(filters, shape, power=1),
+        "the constant wave counts": lambda filters, shape: coherence(filters, shape, constant=1),
+        "not divided by the whole power": lambda filters, shape: coherence(filters, shape, divide=False),
+        "height and width are swapped": lambda filters, shape: coherence(filters, shape[::-1]),
+    },
+    method="index loops",
+)
+def coherence_adds_up_arrows_of_waves(formula, rng):
+    """Against sums over pixels for each wave and over waves, one by one; and a single wave, which has coherence 1."""
+    y, x = np.mgrid[:5, :7]
+    filters = np.array([rng.normal(size=(5, 7)), 3 + np.cos(2 * np.pi * (2 * y / 5 - x / 7))])
+    expected = []
+    for F in filters:
+        arrows, power = 0, 0
+        for v, u in ((v, u) for v in range(-2, 3) for u in range(-3, 4) if (v, u) != (0, 0)):
+            wave = sum(
+                F[i, j] * cmath.exp(-2j * cmath.pi * (v * i / 5 + u * j / 7)) for i in range(5) for j in range(7)
+            )
+            theta = math.atan2(v / 5, u / 7)
+            arrows, power = arrows + abs(wave) ** 2 * cmath.exp(2j * theta), power + abs(wave) ** 2
+        expected.append(abs(arrows) / power)
+    found = formula(filters.reshape(2, 35), (5, 7))
+    return max(error(found, expected), abs(found[1] - 1))
+
+
+# --- the tests --------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("label", CHECKS)
+def test_equation_holds(label):
+    check = CHECKS[label]
+    error = measure(check, check.formula)
+    record(check, error)
+    assert error <= check.tolerance
+
+
+@pytest.mark.parametrize(("label", "mistake"), [(label, name) for label in CHECKS for name in CHECKS[label].wrong])
+def test_check_notices(label, mistake):
+    assert notices(CHECKS[label], CHECKS[label].wrong[mistake])
+
+
+def test_every_label_has_its_check_and_every_check_its_label():
+    labels = [label for text in pages().values() for label in labels_on(text)]
+    assert sorted(labels) == sorted(CHECKS)  # as lists, so that no label stands twice
+
+
+def test_equations_are_numbered_by_their_labels_alone():
+    for name, text in pages().items():
+        assert not numbered_otherwise(text), name
+        assert not [label for label in labels_on(text) if not re.fullmatch(r"eq-[A-Za-z0-9-]+", label)], name
+
+
+def test_every_equation_that_is_referred_to_exists():
+    for name, text in pages().items():
+        assert set(references_on(text)) <= set(CHECKS), name
+
+
+def test_every_label_in_the_library_is_on_a_page():
+    for path in sorted((ROOT / "saelib").rglob("*.py")):
+        assert set(labels_in(path.read_text(encoding="utf-8"))) <= set(CHECKS), path.name
+
+
+def test_what_is_checked_is_the_line_of_the_library_that_has_the_label():
+    in_library = {label for path in (ROOT / "saelib").rglob("*.py") for label in labels_in(path.read_text("utf-8"))}
+    for check in CHECKS.values():
+        function = library_function(check.formula)
+        assert (function is not None) == (check.label in in_library), check.label
+        assert function is None or check.label in labels_of(function), check.label
+
+
+# What the library's four modules of formulas hold besides the formulas of the book, and what it is instead.
+NO_EQUATION = {
+    "init_params": "random numbers",
+    "pack": "the same numbers in another order",
+    "unpack": "the same numbers in another order",
+    "log_sigmoid": "the logarithm of eq-sigmoid, which a saturated unit needs",
+    "log_mean_activation": "the logarithm of eq-rho-hat, likewise",
+    "sparsity_delta": "the second term of eq-delta2, from those logarithms",
+    "check_params": "a test of an argument",
+    "check_forward": "a test of an argument",
+    "check_problem": "a test of an argument",
+    "check_rho_hat": "a test of an argument",
+}
+
+
+@pytest.mark.parametrize("module", ["network", "cost", "backprop", "gradcheck"])
+def test_every_public_formula_of_the_library_has_a_label(module):
+    functions = inspect.getmembers(importlib.import_module(f"saelib.{module}"), inspect.isfunction)
+    for name, function in functions:
+        if function.__module__ == f"saelib.{module}" and not name.startswith("_"):
+            assert bool(labels_of(function)) != (name in NO_EQUATION), name
+
+
+def test_what_an_equation_may_not_be():
+    page = "$$a = b$$ (eq-one)\n\nText $x$.\n\n$$\nc\n$$ (eq-one)\n\n$$d$$\n\n```python\n'$$e$$ (eq-code)'\n```\n"
+    assert labels_on(page) == ["eq-one", "eq-one"]
+    assert labels_on("$$a$$ (two)\n") == ["two"]
+    assert references_on("as in {eq}`eq-one` and {ref}`two`") == ["eq-one"]
+    assert not numbered_otherwise(page + "$$\\begin{aligned} a \\end{aligned}$$")
+    for otherwise in ("\\begin{align}\na\n\\end{align}", "```{math}\n:label: eq-two\na\n```", "$$a \\tag{3}$$"):
+        assert numbered_otherwise(otherwise)
+
+
+def test_a_label_in_the_library_stands_in_a_comment():
+    assert labels_in("x = 1  # (eq-one) (eq-two)\ny = '(eq-three)'\n") == ["eq-one", "eq-two"]
+    assert labels_of(saelib.kl_divergence) == {"eq-kl"}
+    assert library_function(part(saelib.forward, "Z2")) is saelib.forward
+    assert library_function(cross_entropy) is None
+
+
+def test_a_check_that_fails_leaves_no_measurement(tmp_path):
+    check = CHECKS["eq-kl-prime"]
+    record(check, 2e-13, tmp_path / "equations")
+    (stored,) = (tmp_path / "equations").iterdir()
+    assert json.loads(stored.read_text()) == {"error": 2e-13, "tolerance": 1e-9, "wrong": len(check.wrong)}
+    record(check, float("nan"), tmp_path / "equations")
+    assert not list((tmp_path / "equations").iterdir())
+
+
+def test_an_error_has_the_shape_and_the_size_of_what_is_expected():
+    assert error([1.0, 2.0], [1.0, 4.0]) == 0.5
+    assert error(0.5, 0) == 0.5
+    assert np.isnan(error([np.nan, 1], [1, 1]))
+    with pytest.raises(ValueError, match=r"found shape \(2, 1\), expected \(2,\)"):
+        error([[1], [2]], [1, 2])
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"label": "eq-z2"}, "eq-z2 has a check already"),
+        ({"method": "by eye"}, "method must be one of"),
+        ({"wrong": {"the sign": np.negative}}, "at least three mistakes, got 1"),
+    ],
+)
+def test_a_check_is_registered_once_and_in_full(change, message):
+    three = dict.fromkeys(("one", "two", "three"), np.negative)
+    choice = {"label": "eq-new", "formula": np.abs, "wrong": three, "method": "property", **change}
+    with pytest.raises(ValueError, match=message):
+        verifies(choice.pop("label"), **choice)(test_equation_holds)
+    assert "eq-new" not in CHECKS
