@@ -1,6 +1,6 @@
 """The registry of checked equations, and what the checks in `tests/test_equations.py` share.
 
-An equation on a page is labelled ``$$ ... $$ (eq-name)``.  Its check compares the formula as the library computes it
+An equation on a page is labeled ``$$ ... $$ (eq-name)``.  Its check compares the formula as the library computes it
 with something worked out in another way, and returns the largest error.  The same check is then run on the formula with
 a mistake in it, and has to notice.
 """
@@ -172,7 +172,7 @@ def references_on(text):
 
 def numbered_otherwise(text):
     """Return what would give an equation a number without a label that the checks can see."""
-    environments = r"\\begin\{(?:equation|align|gather|multline|eqnarray|flalign|alignat)\}"
+    environments = r"\\begin\{(?:equation|align|gather|multl\w+|eqnarray|flalign|alignat)\}"
     return re.findall(rf"{environments}|\{{math\}}(?!`)|\\tag\b", _without_code(text))
 
 
