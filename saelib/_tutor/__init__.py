@@ -1,9 +1,9 @@
 """What `saelib.tutor` is made of.
 
-`costs`, `deltas` and `codes` hold the formulas that it marks.  Their first argument, ``on``, is the set of switches that
-are on; with none of them the formula is right.  A switch turns one line into a known mistake, and two switches make
-two mistakes at once.  `words` says what each stands for, `mistakes` puts both together, `cases` has the inputs on which a
-learner's function is tried, and `judge` runs it.
+`costs`, `deltas` and `codes` hold the formulas that it marks.  Their first argument, ``on``, is the set of switches
+that are on; with none of them the formula is right.  A switch turns one line into a known mistake, and two switches
+make two mistakes at once.  `words` says what each of them is, `cases` has the inputs on which a learner's function is
+tried, `mistakes` is the table that brings these together, and `judge` runs the learner's function.
 """
 
 

@@ -1,0 +1,119 @@
+"""What the tutor says about mistakes in patches, filters, principal components and sparse codes."""
+
+from .words import Line, chapter
+
+_PATCHES = chapter("Patches", "natural-images", "eq-normalize-patches")
+_FAVORITE = chapter("What it learned", "natural-images", "eq-optimal-input")
+_PCA = "help(saelib.pca.fit_pca)"
+_SHRINK = "help(saelib.sparse_coding.soft_threshold)"
+_ISTA = "help(saelib.sparse_coding.ista_step)"
+
+LINES = (
+    Line(
+        "An input of length one: which entries belong to one hidden unit, and how is a vector's length measured?",
+        _FAVORITE,
+        {
+            "length_missing": "the inputs do not have length one",
+            "length_squared": "the weights are divided by the square of their length",
+            "length_of_columns": "each column is brought to length one, not each hidden unit's row",
+            "length_of_all": "one length is taken for the whole matrix",
+            "length_absolute": "the length is a sum of absolute values",
+            "length_largest": "the weights are divided by the largest of them, not by their length",
+            "favorite_sign": "this is the input that the unit likes least",
+            "favorite_absolute": "the weights have lost their signs",
+        },
+    ),
+    Line(
+        "Brightness belongs to a patch: what should be the same for each patch once it has gone?",
+        _PATCHES,
+        {
+            "patch_mean_missing": "the patches keep their means",
+            "pixel_mean": "the mean of each pixel is removed, not that of each patch",
+        },
+    ),
+    Line(
+        "The standard deviation is one number for all patches, once their means are gone. Limits are three of them.",
+        _PATCHES,
+        {
+            "sd_population": "the standard deviation divides by the number of values; the book's, by one less",
+            "sd_before": "the standard deviation is taken before the patches lose their means",
+            "sd_per_patch": "each patch has a standard deviation of its own, so that faint patches are blown up",
+            "sd_squared": "the variance is taken for the standard deviation",
+            "limit_single": "the limit is one standard deviation",
+        },
+    ),
+    Line(
+        "Where must a pixel of mean brightness end up, and where those at the limits and beyond them?",
+        _PATCHES,
+        {
+            "clip_missing": "values beyond the limits are not clipped",
+            "range_unit": "the values are mapped to [0, 1], which a sigmoid never reaches",
+            "range_unshifted": "the values are scaled, but lie around zero",
+            "range_wide": "the values are mapped to [0.1, 1]",
+        },
+    ),
+    Line(
+        "Directions of largest variance: what is a variance measured from?",
+        _PCA,
+        {
+            "center_missing": "the data are not centered",
+            "center_rows": "each sample's own mean is removed, not the mean sample",
+            "overall_mean": "one mean of all the numbers is removed, not one for each column",
+            "standardized": "each column is divided by its standard deviation, which changes the directions",
+        },
+    ),
+    Line(
+        "Look at which comes first, at how long a direction is, and whether vectors stand in rows or in columns.",
+        _PCA,
+        {
+            "least_first": "the directions are the right ones in the wrong order: the largest variance comes first",
+            "smallest": "these are the directions of least variance",
+            "columns_of_V": "rows and columns are mixed up: directions are the rows of what the SVD calls Vt",
+            "rows_of_eigenvectors": "rows and columns are mixed up: eigenvectors stand in the columns",
+            "left_vectors": "these are the left singular vectors, which have an entry for each sample",
+            "scaled": "the directions are multiplied by the singular values",
+            "whitened": "the directions are divided by their standard deviations, as for whitening",
+        },
+    ),
+    Line(
+        "Every number moves towards zero by the same amount, from either side, and stops when it is there.",
+        _SHRINK,
+        {
+            "hard": "this is the hard threshold: what stays is not moved",
+            "one_sided": "negative numbers are all lost",
+            "sign_lost": "negative numbers come out positive",
+            "no_stop": "small numbers are not stopped at zero but go beyond",
+            "shifted": "all numbers are moved down, whatever their sign",
+            "clipped": "the part that should go is kept, and the rest is gone",
+            "outward": "the numbers move away from zero",
+            "half_threshold": "the numbers move by half of the threshold",
+        },
+    ),
+    Line(
+        "Half the squared error, as a function of the codes: what is its gradient, and which way is down?",
+        _ISTA,
+        {
+            "residual_sign": "the step goes up the squared error",
+            "codes_ignored": "the residual leaves out what the codes explain already",
+            "D_untransposed": "D is turned the wrong way in the gradient, which only a square D allows",
+            "gradient_doubled": "the gradient is twice too large: the half is forgotten",
+            "gradient_mean": "the gradient is divided by the number of samples, but the cost is a sum",
+            "start_forgotten": "the step does not start from the codes A",
+            "step_forgotten": "the codes are thresholded where they are, without a step",
+        },
+    ),
+    Line(
+        "L is the largest eigenvalue of D times its transpose. Which two places need it?",
+        _ISTA,
+        {
+            "L_root": "L is the largest singular value, without its square",
+            "L_trace": "L is the sum of all eigenvalues, which makes the step shorter than need be",
+            "L_largest_entry": "L is the largest entry of D times its transpose, not its largest eigenvalue",
+            "L_doubled": "L is twice too large",
+            "step_unscaled": "the step along the gradient is not divided by L",
+            "threshold_unscaled": "the threshold is not divided by L",
+            "threshold_times_L": "the threshold is multiplied by L",
+            "threshold_forgotten": "the codes are not thresholded after the step",
+        },
+    ),
+)
