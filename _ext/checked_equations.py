@@ -7,13 +7,12 @@ a measurement says so. The page is read after all others, because it repeats the
 
 import ast
 import json
-from collections import defaultdict
+import re
 from html import escape
 from pathlib import Path
 from typing import NamedTuple
 
 from docutils import nodes
-from docutils.statemachine import StringList
 from sphinx import addnodes
 from sphinx.util.docutils import SphinxDirective
 
@@ -162,7 +161,7 @@ class CheckedEquations(SphinxDirective):
         if check is None:
             entry += paragraph("No test checks this equation.", classes=["facts"])
             return entry
-        self.state.nested_parse(StringList([check.sentence], "check"), 0, entry)
+        entry += paragraph(*code_and_formulas(check.sentence))
         entry += paragraph(facts(check), classes=["facts"])
         entry += nodes.raw("", "<details><summary>The check in Python</summary>", format="html")
         entry += nodes.literal_block(check.code, check.code, language="python")
@@ -190,32 +189,30 @@ def facts(check):
     if check.error is None:
         return f"Method: {check.method}; {UNMEASURED}."
     error = f"largest error {short(check.error)}, where {short(check.tolerance)} is allowed"
-    return f"Method: {check.method}; {error}; {plural(check.wrong, 'planted mistake')} caught."
+    return f"Method: {check.method}; {error}; has to notice {plural(check.wrong, 'planted mistake')}."
 
 
 def summary(equations, checks):
-    """How many equations are checked and planted mistakes caught, and a table of them by method."""
+    """How many equations are checked, with how many planted mistakes, and a table of them by method."""
     share = "all" if len(checks) == equations else len(checks)
     line = f"The book has {plural(equations, 'numbered equation')}, and {share} of them are checked. "
-    if any(check.error is not None for check in checks):
-        line += f"The checks catch {plural(sum(check.wrong or 0 for check in checks), 'planted mistake')}."
-    else:
+    if not any(check.wrong for check in checks):
         line += "Their errors were not measured in this build: the tests measure them, and the next build shows them."
-    if not checks:
-        return [paragraph(line)]
+    else:
+        line += f"The checks have to notice {plural(sum(check.wrong or 0 for check in checks), 'planted mistake')}."
     rows = [["method", "equations", "planted mistakes", "largest error"]]
-    for method, group in sorted(groupby(checks, lambda check: check.method).items()):
-        caught = [check.wrong for check in group if check.error is not None]
-        errors = [check.error for check in group if check.error is not None]
-        rows.append([method, len(group), sum(caught) if caught else "", short(max(errors)) if errors else ""])
-    return [paragraph(line), table(rows)]
+    for method in sorted({check.method for check in checks}):
+        same = [check for check in checks if check.method == method]
+        measured = [check for check in same if check.error is not None]
+        found = [sum(c.wrong for c in measured), short(max(c.error for c in measured))] if measured else ["", ""]
+        rows.append([method, len(same), *found])
+    return [paragraph(line), table(rows)] if checks else [paragraph(line)]
 
 
-def groupby(things, key):
-    groups = defaultdict(list)
-    for thing in things:
-        groups[key(thing)].append(thing)
-    return groups
+def code_and_formulas(sentence):
+    """The parts of a sentence, in which `code` and $formulas$ stand out and nothing else is markup."""
+    for place, part in enumerate(re.split(r"(`[^`]+`|\$[^$]+\$)", sentence)):
+        yield part if place % 2 == 0 else {"`": nodes.literal, "$": nodes.math}[part[0]]("", part[1:-1])
 
 
 def table(rows):
