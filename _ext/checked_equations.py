@@ -75,8 +75,8 @@ def short(number):
     return f"{number:.1g}".replace("e-0", "e-").replace("e+0", "e+")
 
 
-def plural(number, thing):
-    return f"{number} {thing}" if number == 1 else f"{number} {thing}s"
+def plural(number, thing, things=None):
+    return f"{number} {thing if number == 1 else things or thing + 's'}"
 
 
 def anchor(label):
@@ -194,8 +194,8 @@ def facts(check):
 
 def summary(equations, checks):
     """How many equations are checked, with how many planted mistakes, and a table of them by method."""
-    share = "all" if len(checks) == equations else len(checks)
-    line = f"The book has {plural(equations, 'numbered equation')}, and {share} of them are checked. "
+    share = "all of them are" if len(checks) == equations else plural(len(checks), "of them is", "of them are")
+    line = f"The book has {plural(equations, 'numbered equation')}, and {share} checked. "
     if not any(check.wrong for check in checks):
         line += "Their errors were not measured in this build: the tests measure them, and the next build shows them."
     else:

@@ -281,6 +281,15 @@ def test_a_changed_chapter_changes_the_page(book):
     assert "Equation (1.2) in Horses" in page.text("check-eq-new")
 
 
+def test_an_equation_that_loses_its_number_leaves_the_page(book):
+    build(book)
+    edit(book / "chapters/ant.md", "(eq-small)", "")
+    edit(book / "chapters/zebra.md", "{eq}`eq-small` and ", "")
+    page = Page(build(book) / "appendices/checks.html")
+    assert "check-eq-small" not in page.anchors()
+    assert "The book has 2 numbered equations, and 1 of them" in page.text("how-it-is-checked")
+
+
 def test_a_new_order_of_the_chapters_changes_the_page(book):
     build(book)
     edit(book / "index.md", "chapters/zebra\nchapters/ant", "chapters/ant\nchapters/zebra")
@@ -302,6 +311,7 @@ def test_in_latex_there_are_no_marks_and_the_page_is_there(book):
     text = path.read_text("utf-8")
     assert "equation-mark" not in text
     assert "has to notice 2 planted mistakes" in text
+    assert "marked-equation" not in (build(book, "pseudoxml") / "chapters/zebra.pseudoxml").read_text("utf-8")
 
 
 def test_the_checks_of_this_book_are_read_as_they_stand():
