@@ -5,7 +5,6 @@ with something worked out in another way, and returns the largest error.  The sa
 a mistake in it, and has to notice.
 """
 
-import functools
 import inspect
 import json
 import os
@@ -20,6 +19,7 @@ import nbformat
 import numpy as np
 
 import saelib
+from saelib import tutor
 from tests import reference
 
 ROOT = Path(__file__).parents[1]
@@ -62,7 +62,8 @@ def verifies(label, *, formula, wrong, method, tolerance=1e-9):
     formula : callable
         The formula as it is used: a function of `saelib`, or the page's formula written out here.
     wrong : dict or list of pairs
-        Names of mistakes, each with the formula that makes it; at least three.
+        Names of mistakes, each with the formula that makes it; at least three.  Those that the tutor knows come from
+        `mistakes`, so that no mistake is written twice.
     method : str
         One of ``METHODS``.
     tolerance : float
@@ -137,14 +138,24 @@ def f(z):
     return reference.activation(z, mpmath.mp)
 
 
-def part(function, name):
-    """Return ``function`` with only that one of its results; what is inspected is still ``function``."""
+def mistakes(kind, *names, adapt=lambda function: function, but=(), changing=()):
+    """Return the mistakes that the book's tutor knows in functions of a kind, for use as wrong formulas.
 
-    @functools.wraps(function)
-    def only(*args, **kwargs):
-        return getattr(function(*args, **kwargs), name)
+    They are all of the kind, or those of the ``names``, without those in ``but``.  Where a function has several
+    results, ``changing`` keeps the mistakes that change one of these.  ``adapt`` turns each into a function with the
+    arguments of the formula that is checked.
+    """
+    table = {mistake.name: mistake.function for mistake in tutor.mistakes(kind) if mistake.name not in but}
+    table = {name: table[name] for name in names or table}
+    if changing:
+        table = {name: wrong for name, wrong in table.items() if _changes(tutor.KINDS[kind], wrong, changing)}
+    return {f"{kind}: {name}": adapt(wrong) for name, wrong in table.items()}
 
-    return only
+
+def _changes(kind, wrong, results):
+    _, arguments = kind.inputs()[-1]  # a square network, on which a wrong transpose can be computed
+    pairs = zip(kind.fields, kind.formula(frozenset(), *arguments), wrong(*arguments), strict=True)
+    return any(not np.allclose(a, b) for name, a, b in pairs if name in results)
 
 
 # --- the pages and the library, read for their labels -----------------------------------------------------------

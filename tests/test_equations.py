@@ -24,7 +24,7 @@ from sklearn.metrics import mean_squared_error
 from sklearn.neural_network import MLPRegressor
 
 import saelib
-from saelib import datasets, metrics, pca
+from saelib import datasets, metrics, pca, tutor
 from tests import reference
 from tests.equations import (
     CHECKS,
@@ -39,11 +39,11 @@ from tests.equations import (
     labels_on,
     library_function,
     measure,
+    mistakes,
     network,
     notices,
     numbered_otherwise,
     pages,
-    part,
     record,
     references_on,
     slopes,
@@ -56,85 +56,63 @@ from tests.equations import (
 
 @verifies(
     "eq-z2",
-    formula=part(saelib.forward, "Z2"),
-    wrong={
-        "the bias is forgotten": lambda p, X: X @ p.W1.T,
-        "the bias is subtracted": lambda p, X: X @ p.W1.T - p.b1,
-        "the last input is left out": lambda p, X: X[:, :-1] @ p.W1[:, :-1].T + p.b1,
-        "the indices of the weight are swapped": lambda p, X: X @ p.W1 + p.b1,
-        "the mean of the inputs instead of their sum": lambda p, X: X @ p.W1.T / X.shape[1] + p.b1,
-    },
+    formula=saelib.forward,
+    wrong=mistakes("forward", "b1_missing", "W1_untransposed", "W1_first", "order"),
     method="index loops",
 )
 def pre_activations_of_the_hidden_layer(formula, rng):
     """The batch in matrix form, against the sum over i for each example and each hidden unit by itself."""
     params, X = network(rng)
-    W1, b1 = params.W1, params.b1
+    W1, b1, _, _ = params
+    Z2, _, _, _ = formula(params, X)
     expected = [[sum(W1[j, i] * x[i] for i in range(4)) + b1[j] for j in range(3)] for x in X]
-    return error(formula(params, X), expected)
+    return error(Z2, expected)
 
 
 @verifies(
     "eq-a2",
-    formula=part(saelib.forward, "A2"),
-    wrong={
-        "no activation function": lambda p, X: X @ p.W1.T + p.b1,
-        "another activation function, tanh": lambda p, X: np.tanh(X @ p.W1.T + p.b1),
-        "the sign of z": lambda p, X: saelib.sigmoid(-X @ p.W1.T - p.b1),
-        "the bias is added after f": lambda p, X: saelib.sigmoid(X @ p.W1.T) + p.b1,
-    },
+    formula=saelib.forward,
+    wrong=mistakes("forward", "hidden_linear", "tanh", "sigmoid_sign", "slope_for_sigmoid", "order"),
     method="high precision",
 )
 def activations_of_the_hidden_layer(formula, rng):
     """The hidden activations of a batch, against mpmath's sigmoid of sums taken one by one."""
     params, X = network(rng)
+    _, A2, _, _ = formula(params, X)
     expected = [reference.feedforward(params, x, "sigmoid", mp)[0] for x in X]
-    return error(formula(params, X), expected)
+    return error(A2, expected)
 
 
 @verifies(
     "eq-z3",
-    formula=part(saelib.forward, "Z3"),
-    wrong={
-        "the bias is forgotten": lambda p, X: saelib.forward(p, X).A2 @ p.W2.T,
-        "the pre-activations are passed on": lambda p, X: saelib.forward(p, X).Z2 @ p.W2.T + p.b2,
-        "the last hidden unit is left out": lambda p, X: saelib.forward(p, X).A2[:, :-1] @ p.W2[:, :-1].T + p.b2,
-        "the indices of the weight are swapped": lambda p, X: saelib.forward(p, X).A2 @ p.W2 + p.b2,
-    },
+    formula=saelib.forward,
+    wrong=mistakes("forward", "b2_missing", "W2_untransposed", "Z3_from_Z2", "order"),
     method="index loops",
 )
 def pre_activations_of_the_output_layer(formula, rng):
     """The batch in matrix form, against the sum over j for each example and each output unit by itself."""
     params, X = network(rng)
-    W2, b2 = params.W2, params.b2
+    _, _, W2, b2 = params
+    _, _, Z3, _ = formula(params, X)
     A2 = [reference.feedforward(params, x, "sigmoid")[0] for x in X]
     expected = [[sum(W2[k, j] * a2[j] for j in range(3)) + b2[k] for k in range(4)] for a2 in A2]
-    return error(formula(params, X), expected)
+    return error(Z3, expected)
 
 
 @verifies(
     "eq-a3",
-    formula=part(saelib.forward, "A3"),
-    wrong={
-        "no activation function": lambda p, X, output: saelib.forward(p, X).Z3,
-        "a sigmoid in the linear output": lambda p, X, output: saelib.forward(p, X).A3,
-        "the hidden activations": lambda p, X, output: saelib.forward(p, X).A2,
-        "both biases are forgotten": lambda p, X, output: (
-            saelib.forward(p._replace(b1=0 * p.b1, b2=0 * p.b2), X, output=output).A3
-        ),
-    },
+    formula=saelib.forward,
+    wrong=mistakes("forward", "output_linear", "tanh", "sigmoid_sign", "slope_for_sigmoid", "order"),
     method="independent library",
 )
 def output_of_the_network(formula, rng):
     """What the network makes of a batch, against scikit-learn's neural network with the same weights."""
     params, X = network(rng)
-    errors = []
-    for output, name in {"sigmoid": "logistic", "linear": "identity"}.items():
-        model = MLPRegressor(activation="logistic")
-        model.n_layers_, model.out_activation_ = 3, name
-        model.coefs_, model.intercepts_ = [params.W1.T, params.W2.T], [params.b1, params.b2]
-        errors.append(error(formula(params, X, output=output), model.predict(X)))
-    return max(errors)
+    _, _, _, A3 = formula(params, X)
+    model = MLPRegressor(activation="logistic")
+    model.n_layers_, model.out_activation_ = 3, "logistic"
+    model.coefs_, model.intercepts_ = [params.W1.T, params.W2.T], [params.b1, params.b2]
+    return error(A3, model.predict(X))
 
 
 @verifies(
@@ -160,16 +138,15 @@ def sigmoid_has_all_its_digits(formula, rng):
 # --- the cost ---------------------------------------------------------------------------------------------------
 
 
+def for_one(cost):
+    """A cost of a batch, for the vectors of a single example."""
+    return lambda a3, x: cost(a3[np.newaxis], x[np.newaxis])
+
+
 @verifies(
     "eq-cost-one",
     formula=lambda a3, x: 0.5 * np.sum((a3 - x) ** 2),
-    wrong={
-        "one half is missing": lambda a3, x: np.sum((a3 - x) ** 2),
-        "the mean over the outputs": lambda a3, x: 0.5 * np.mean((a3 - x) ** 2),
-        "no square": lambda a3, x: 0.5 * np.sum(np.abs(a3 - x)),
-        "the square of the sum": lambda a3, x: 0.5 * np.sum(a3 - x) ** 2,
-        "the sum of both": lambda a3, x: 0.5 * np.sum((a3 + x) ** 2),
-    },
+    wrong=mistakes("reconstruction_error", adapt=for_one, but=("samples_summed",)),
     method="index loops",
 )
 def cost_of_one_example_is_half_the_squared_distance(formula, rng):
@@ -184,13 +161,8 @@ def cost_of_one_example_is_half_the_squared_distance(formula, rng):
 @verifies(
     "eq-reconstruction",
     formula=saelib.reconstruction_error,
-    wrong={
-        "1/m is missing": lambda A3, X: np.sum((A3 - X) ** 2) / 2,
-        "one half is missing": lambda A3, X: np.sum((A3 - X) ** 2) / len(X),
-        "the mean over the outputs too": lambda A3, X: np.mean((A3 - X) ** 2) / 2,
-        "the square root": lambda A3, X: np.sum(np.sqrt(np.sum((A3 - X) ** 2, axis=1))) / (2 * len(X)),
-        "m - 1 instead of m": lambda A3, X: np.sum((A3 - X) ** 2) / (2 * (len(X) - 1)),
-    },
+    wrong=mistakes("reconstruction_error")
+    | {"m - 1 instead of m": lambda A3, X: np.sum((A3 - X) ** 2) / (2 * len(X) - 2)},
     method="independent library",
 )
 def reconstruction_error_is_half_the_mean_squared_distance(formula, rng):
@@ -202,14 +174,7 @@ def reconstruction_error_is_half_the_mean_squared_distance(formula, rng):
 @verifies(
     "eq-weight-decay",
     formula=saelib.weight_decay,
-    wrong={
-        "one half is missing": lambda p, lam: lam * (np.sum(p.W1**2) + np.sum(p.W2**2)),
-        "the biases decay too": lambda p, lam: lam / 2 * sum(np.sum(P**2) for P in p),
-        "only the first layer decays": lambda p, lam: lam / 2 * np.sum(p.W1**2),
-        "only the second layer decays": lambda p, lam: lam / 2 * np.sum(p.W2**2),
-        "the norms instead of their squares": lambda p, lam: lam / 2 * (np.linalg.norm(p.W1) + np.linalg.norm(p.W2)),
-        "absolute values": lambda p, lam: lam / 2 * (np.abs(p.W1).sum() + np.abs(p.W2).sum()),
-    },
+    wrong=mistakes("weight_decay"),
     method="index loops",
 )
 def weight_decay_adds_up_the_squared_weights(formula, rng):
@@ -248,12 +213,7 @@ def cost_is_error_and_decay(formula, rng):
 @verifies(
     "eq-central-difference",
     formula=saelib.numerical_gradient,
-    wrong={
-        "a step to one side only": lambda J, w, h: np.array([(J(w + d) - J(w)) / h for d in h * np.eye(len(w))]),
-        "divided by one step": lambda J, w, h: np.array([(J(w + d) - J(w - d)) / h for d in h * np.eye(len(w))]),
-        "the sign": lambda J, w, h: np.array([(J(w - d) - J(w + d)) / (2 * h) for d in h * np.eye(len(w))]),
-        "all weights nudged at once": lambda J, w, h: np.full(len(w), (J(w + h) - J(w - h)) / (2 * h)),
-    },
+    wrong=mistakes("numerical_gradient"),
     method="known values",
 )
 def central_difference_of_an_exponential(formula, rng):
@@ -292,22 +252,11 @@ def delta_is_the_slope_by_a_pre_activation(formula, rng):
     return max(errors)
 
 
-def delta3_times(factor):
-    """A delta of the output layer that multiplies the difference by another factor, ``factor(cache, X)``."""
-    return lambda cache, X: (cache.A3 - X) * factor(cache, X)
-
-
 @verifies(
     "eq-delta3",
     formula=saelib.output_delta,
-    wrong={
-        "the sign": delta3_times(lambda c, X: -c.A3 * (1 - c.A3)),
-        "f' is forgotten": delta3_times(lambda c, X: 1),
-        "f' of z instead of a": delta3_times(lambda c, X: c.Z3 * (1 - c.Z3)),
-        "f' twice": delta3_times(lambda c, X: (c.A3 * (1 - c.A3)) ** 2),
-        "1/m in the delta": delta3_times(lambda c, X: c.A3 * (1 - c.A3) / len(X)),
-        "a factor 2": delta3_times(lambda c, X: 2 * c.A3 * (1 - c.A3)),
-    },
+    wrong=mistakes("delta3", adapt=lambda delta3: lambda cache, X: delta3(cache.A3, X))
+    | {"f' of z instead of a": lambda cache, X: (cache.A3 - X) * cache.Z3 * (1 - cache.Z3)},
     method="finite differences",
 )
 def delta3_is_the_slope_at_the_output(formula, rng):
@@ -439,6 +388,11 @@ def slope_by_the_bias_of_a_hidden_unit(formula, rng):
 # --- one layer back, and matrices -------------------------------------------------------------------------------
 
 
+def of_one(hidden_delta):
+    """A hidden delta of a batch, for the vectors of a single example."""
+    return lambda W2, delta3, a2: hidden_delta(W2, delta3[np.newaxis], a2[np.newaxis])[0]
+
+
 def delta2_summed(W2, delta3, a2):
     """The sum over k for each hidden unit j, times f', as the page has it."""
     return [sum(W2[k, j] * delta3[k] for k in range(len(delta3))) * a2[j] * (1 - a2[j]) for j in range(len(a2))]
@@ -447,14 +401,8 @@ def delta2_summed(W2, delta3, a2):
 @verifies(
     "eq-delta2-plain",
     formula=delta2_summed,
-    wrong={
-        "the last output is left out": lambda W2, d3, a2: delta2_summed(W2[:-1], d3[:-1], a2),
-        "the sum over the wrong index": lambda W2, d3, a2: delta2_summed(W2.T, d3[:3], a2),
-        "f' is forgotten": lambda W2, d3, a2: W2.T @ d3,
-        "f' of z instead of a": lambda W2, d3, a2: W2.T @ d3 * scipy.special.logit(a2) * (1 - scipy.special.logit(a2)),
-        "the sign": lambda W2, d3, a2: delta2_summed(-W2, d3, a2),
-        "f' is 1 - a only": lambda W2, d3, a2: W2.T @ d3 * (1 - a2),
-    },
+    wrong=mistakes("hidden_delta", adapt=of_one, but=("delta2_mean",))
+    | {"the last output is left out": lambda W2, delta3, a2: delta2_summed(W2[:-1], delta3[:-1], a2)},
     method="finite differences",
 )
 def delta2_collects_the_deltas_it_feeds(formula, rng):
@@ -471,12 +419,8 @@ def delta2_collects_the_deltas_it_feeds(formula, rng):
 @verifies(
     "eq-delta2-vector",
     formula=lambda W2, delta3, a2: (W2.T @ delta3) * (a2 * (1 - a2)),
-    wrong={
-        "the transpose is forgotten": lambda W2, delta3, a2: (W2 @ delta3) * (a2 * (1 - a2)),
-        "the scalar product instead of the entrywise one": lambda W2, delta3, a2: (W2.T @ delta3) @ (a2 * (1 - a2)),
-        "entries multiplied before the sum": lambda W2, delta3, a2: W2.T @ (delta3 * delta3) * (a2 * (1 - a2)),
-        "f' is forgotten": lambda W2, delta3, a2: W2.T @ delta3,
-    },
+    wrong=mistakes("hidden_delta", adapt=of_one, but=("delta2_mean",))
+    | {"the scalar product": lambda W2, delta3, a2: (W2.T @ delta3) @ (a2 * (1 - a2))},
     method="index loops",
 )
 def delta2_as_a_vector(formula, rng):
@@ -538,87 +482,56 @@ def gradient_of_a_mean_is_the_mean_of_gradients(formula, rng):
 SETTINGS = {"lam": 0.3, "rho": 0.2, "beta": 0.7}
 
 
-def off_by(name, change):
-    """The right gradient by the parameters of that name, changed by ``change(gradient, params, X, lam)``."""
-
-    def gradient(params, X, *, lam, rho, beta):
-        right = saelib.sparse_gradient(params, X, lam=lam, rho=rho, beta=beta)
-        return change(getattr(right, name), params, X, lam)
-
-    return gradient
-
-
 @verifies(
     "eq-grad-W2",
-    formula=part(saelib.sparse_gradient, "W2"),
-    wrong={
-        "1/m is missing": off_by("W2", lambda g, p, X, lam: len(X) * (g - lam * p.W2) + lam * p.W2),
-        "the decay is missing": off_by("W2", lambda g, p, X, lam: g - lam * p.W2),
-        "the decay is divided by m": off_by("W2", lambda g, p, X, lam: g - lam * p.W2 + lam * p.W2 / len(X)),
-        "the decay twice": off_by("W2", lambda g, p, X, lam: g + lam * p.W2),
-    },
+    formula=saelib.sparse_gradient,
+    wrong=mistakes("sparse_gradient", changing=("W2",)),
     method="finite differences",
 )
 def gradient_by_the_weights_of_the_output_layer(formula, rng):
     """The library's gradient, against nudging each weight and recomputing the whole cost with loops in 30 digits."""
     params, X = network(rng)
-    return error(formula(params, X, **SETTINGS), slopes_by("W2", params, X, **SETTINGS))
+    _, _, dW2, _ = formula(params, X, **SETTINGS)
+    return error(dW2, slopes_by("W2", params, X, **SETTINGS))
 
 
 @verifies(
     "eq-grad-b2",
-    formula=part(saelib.sparse_gradient, "b2"),
-    wrong={
-        "1/m is missing": off_by("b2", lambda g, p, X, lam: len(X) * g),
-        "1/m twice": off_by("b2", lambda g, p, X, lam: g / len(X)),
-        "the biases decay": off_by("b2", lambda g, p, X, lam: g + lam * p.b2),
-        "the sign": off_by("b2", lambda g, p, X, lam: -g),
-    },
+    formula=saelib.sparse_gradient,
+    wrong=mistakes("sparse_gradient", changing=("b2",)),
     method="finite differences",
 )
 def gradient_by_the_biases_of_the_output_layer(formula, rng):
     """The library's gradient, against nudging each bias and recomputing the whole cost with loops in 30 digits."""
     params, X = network(rng)
-    return error(formula(params, X, **SETTINGS), slopes_by("b2", params, X, **SETTINGS))
+    _, _, _, db2 = formula(params, X, **SETTINGS)
+    return error(db2, slopes_by("b2", params, X, **SETTINGS))
 
 
 @verifies(
     "eq-grad-W1",
-    formula=part(saelib.sparse_gradient, "W1"),
-    wrong={
-        "1/m is missing": off_by("W1", lambda g, p, X, lam: len(X) * (g - lam * p.W1) + lam * p.W1),
-        "the decay is missing": off_by("W1", lambda g, p, X, lam: g - lam * p.W1),
-        "the decay is divided by m": off_by("W1", lambda g, p, X, lam: g - lam * p.W1 + lam * p.W1 / len(X)),
-        "transposed": off_by("W1", lambda g, p, X, lam: g.T),
-        "the penalty is missing": lambda p, X, lam, rho, beta: (
-            saelib.sparse_gradient(p, X, lam=lam, rho=rho, beta=0).W1
-        ),
-    },
+    formula=saelib.sparse_gradient,
+    wrong=mistakes("sparse_gradient", changing=("W1",)),
     method="finite differences",
 )
 def gradient_by_the_weights_of_the_hidden_layer(formula, rng):
     """The library's gradient, against nudging each weight and recomputing the whole cost with loops in 30 digits."""
     params, X = network(rng)
-    return error(formula(params, X, **SETTINGS), slopes_by("W1", params, X, **SETTINGS))
+    dW1, _, _, _ = formula(params, X, **SETTINGS)
+    return error(dW1, slopes_by("W1", params, X, **SETTINGS))
 
 
 @verifies(
     "eq-grad-b1",
-    formula=part(saelib.sparse_gradient, "b1"),
-    wrong={
-        "1/m is missing": off_by("b1", lambda g, p, X, lam: len(X) * g),
-        "1/m twice": off_by("b1", lambda g, p, X, lam: g / len(X)),
-        "the biases decay": off_by("b1", lambda g, p, X, lam: g + lam * p.b1),
-        "the penalty is missing": lambda p, X, lam, rho, beta: (
-            saelib.sparse_gradient(p, X, lam=lam, rho=rho, beta=0).b1
-        ),
-    },
+    formula=saelib.sparse_gradient,
+    wrong=mistakes("sparse_gradient", changing=("b1",)),
     method="finite differences",
 )
 def gradient_by_the_biases_of_the_hidden_layer(formula, rng):
     """The library's gradient, against nudging each bias and recomputing the whole cost with loops in 30 digits."""
     params, X = network(rng)
-    return error(formula(params, X, **SETTINGS), slopes_by("b1", params, X, **SETTINGS))
+    _, db1, _, _ = formula(params, X, **SETTINGS)
+    return error(db1, slopes_by("b1", params, X, **SETTINGS))
 
 
 def cross_entropy(a3, x):
@@ -676,13 +589,12 @@ def after_one_round(params, X, *, alpha, lam):
     return met[1]
 
 
-def after_one_update(update):
-    """The parameters after one ``update(P, Delta, m, alpha, lam)``; Delta is a sum over examples, lam 0 for a bias."""
+def by_update(update):
+    """One round with the tutor's ``update(params, Delta, m, alpha, lam)``, where Delta is a sum over the examples."""
 
     def one_round(params, X, *, alpha, lam):
         mean, m = saelib.sparse_gradient(params, X, lam=0, rho=0.5, beta=0), len(X)
-        each = zip(params, mean, (lam, 0, lam, 0), strict=True)
-        return saelib.Params(*(update(P, m * g, m, alpha, decay) for P, g, decay in each))
+        return update(params, saelib.Params(*(m * g for g in mean)), m, alpha, lam)
 
     return one_round
 
@@ -690,19 +602,7 @@ def after_one_update(update):
 @verifies(
     "eq-update-W",
     formula=after_one_round,
-    wrong={
-        "uphill": after_one_update(lambda W, Delta, m, alpha, lam: W + alpha * (Delta / m + lam * W)),
-        "1/m is missing": after_one_update(lambda W, Delta, m, alpha, lam: W - alpha * (Delta + lam * W)),
-        "the decay is divided by m": after_one_update(
-            lambda W, Delta, m, alpha, lam: W - alpha * (Delta + lam * W) / m
-        ),
-        "the decay is missing": after_one_update(lambda W, Delta, m, alpha, lam: W - alpha * Delta / m),
-        "the decay without alpha": after_one_update(lambda W, Delta, m, alpha, lam: W - alpha * Delta / m - lam * W),
-        "the decay has the other sign": after_one_update(
-            lambda W, Delta, m, alpha, lam: W - alpha * (Delta / m - lam * W)
-        ),
-        "the weights are replaced": after_one_update(lambda W, Delta, m, alpha, lam: -alpha * (Delta / m + lam * W)),
-    },
+    wrong=mistakes("update", adapt=by_update, changing=("W1", "W2")),
     method="finite differences",
 )
 def weights_move_against_their_slope(formula, rng):
@@ -718,13 +618,7 @@ def weights_move_against_their_slope(formula, rng):
 @verifies(
     "eq-update-b",
     formula=after_one_round,
-    wrong={
-        "uphill": after_one_update(lambda b, Delta, m, alpha, lam: b + alpha * Delta / m),
-        "1/m is missing": after_one_update(lambda b, Delta, m, alpha, lam: b - alpha * Delta),
-        "alpha is missing": after_one_update(lambda b, Delta, m, alpha, lam: b - Delta / m),
-        "the biases decay": after_one_update(lambda b, Delta, m, alpha, lam: b - alpha * (Delta / m + 0.3 * b)),
-        "1/m twice": after_one_update(lambda b, Delta, m, alpha, lam: b - alpha * Delta / m**2),
-    },
+    wrong=mistakes("update", adapt=by_update, changing=("b1", "b2")),
     method="finite differences",
 )
 def biases_move_against_their_slope(formula, rng):
@@ -862,26 +756,10 @@ def whitening_multiplies_each_wave_by_R(formula, rng):
     return error(np.sum(white * fast) / np.sum(white * slow), b / a * ratio)
 
 
-def normalized(P, center=lambda P: P - P.mean(axis=1, keepdims=True), sd=lambda D: D.std(ddof=1), width=3):
-    """Patches brought into [0.1, 0.9], with a step that can be replaced."""
-    D = center(P)
-    limit = width * sd(D)
-    return 0.1 + 0.4 * (1 + np.clip(D, -limit, limit) / limit)
-
-
 @verifies(
     "eq-normalize-patches",
     formula=datasets.normalize_patches,
-    wrong={
-        "the mean of all patches": lambda P: normalized(P, center=lambda P: P - P.mean()),
-        "the mean of each pixel": lambda P: normalized(P, center=lambda P: P - P.mean(axis=0)),
-        "the standard deviation of each patch": lambda P: normalized(P, sd=lambda D: D.std(axis=1, keepdims=True)),
-        "the variance": lambda P: normalized(P, sd=lambda D: D.var(ddof=1)),
-        "two standard deviations": lambda P: normalized(P, width=2),
-        "no clipping": lambda P: (
-            0.5 + 0.4 * (P - P.mean(axis=1, keepdims=True)) / (3 * (P - P.mean(axis=1, keepdims=True)).std(ddof=1))
-        ),
-    },
+    wrong=mistakes("normalize_patches"),
     method="index loops",
 )
 def patches_normalized_pixel_by_pixel(formula, rng):
@@ -900,14 +778,7 @@ def patches_normalized_pixel_by_pixel(formula, rng):
 @verifies(
     "eq-rho-hat",
     formula=saelib.mean_activation,
-    wrong={
-        "the sum instead of the mean": lambda A2: A2.sum(axis=0),
-        "the mean over the units": lambda A2: A2.mean(axis=1),
-        "one mean for all units": lambda A2: np.full(A2.shape[1], A2.mean()),
-        "m - 1 instead of m": lambda A2: A2.sum(axis=0) / (len(A2) - 1),
-        "the first example only": lambda A2: A2[0],
-        "the median": lambda A2: np.median(A2, axis=0),
-    },
+    wrong=mistakes("mean_activation") | {"the median": lambda A2: np.median(A2, axis=0)},
     method="index loops",
 )
 def mean_activation_of_each_unit(formula, rng):
@@ -920,12 +791,7 @@ def mean_activation_of_each_unit(formula, rng):
 @verifies(
     "eq-kl",
     formula=saelib.kl_divergence,
-    wrong={
-        "the second term is missing": lambda rho, r: rho * np.log(rho / r),
-        "the sign of the second term": lambda rho, r: rho * np.log(rho / r) - (1 - rho) * np.log((1 - rho) / (1 - r)),
-        "the arguments are swapped": lambda rho, r: r * np.log(r / rho) + (1 - r) * np.log((1 - r) / (1 - rho)),
-        "the logarithm to base 2": lambda rho, r: saelib.kl_divergence(rho, r) / np.log(2),
-    },
+    wrong=mistakes("kl_divergence"),
     method="independent library",
 )
 def divergence_of_two_coins(formula, rng):
@@ -989,12 +855,7 @@ def sparse_cost_is_cost_and_penalty(formula, rng):
 @verifies(
     "eq-kl-prime",
     formula=saelib.kl_prime,
-    wrong={
-        "the sign of the first term": lambda rho, r: rho / r + (1 - rho) / (1 - r),
-        "the sign of both terms": lambda rho, r: rho / r - (1 - rho) / (1 - r),
-        "the second term is missing": lambda rho, r: -rho / r,
-        "rho and rho_hat are swapped": lambda rho, r: -r / rho + (1 - r) / (1 - rho),
-    },
+    wrong=mistakes("kl_prime"),
     method="finite differences",
 )
 def kl_prime_is_the_slope_of_the_divergence(formula, rng):
@@ -1007,28 +868,15 @@ def kl_prime_is_the_slope_of_the_divergence(formula, rng):
     return error(formula(rho, rho_hat), slopes(penalty, rho_hat))
 
 
-def delta2_with(pull, slope=lambda A2: A2 * (1 - A2)):
-    """A hidden delta with another term of sparsity, ``pull(rho, rho_hat, beta, A2)``, or another f'."""
-
-    def hidden_delta(params, cache, delta3, *, rho, beta):
-        return (delta3 @ params.W2 + pull(rho, cache.A2.mean(axis=0), beta, cache.A2)) * slope(cache.A2)
-
-    return hidden_delta
+def of_cache(delta2):
+    """The tutor's ``delta2(W2, delta3, A2, rho, beta)`` with the arguments that the library's function has."""
+    return lambda params, cache, delta3, *, rho, beta: delta2(params.W2, delta3, cache.A2, rho, beta)
 
 
 @verifies(
     "eq-delta2",
     formula=saelib.hidden_delta,
-    wrong={
-        "the sparsity term is missing": delta2_with(lambda rho, r, beta, A2: 0),
-        "beta is missing": delta2_with(lambda rho, r, beta, A2: saelib.kl_prime(rho, r)),
-        "the sparsity term has 1/m": delta2_with(lambda rho, r, beta, A2: beta * saelib.kl_prime(rho, r) / len(A2)),
-        "one example's activation instead of rho_hat": delta2_with(
-            lambda rho, r, beta, A2: beta * saelib.kl_prime(rho, A2)
-        ),
-        "the sign of the sparsity term": delta2_with(lambda rho, r, beta, A2: -beta * saelib.kl_prime(rho, r)),
-        "f' is forgotten": delta2_with(lambda rho, r, beta, A2: beta * saelib.kl_prime(rho, r), slope=lambda A2: 1),
-    },
+    wrong=mistakes("delta2", adapt=of_cache),
     method="finite differences",
 )
 def delta2_is_the_slope_at_a_hidden_unit(formula, rng):
@@ -1060,15 +908,7 @@ def favorite_inputs(W1):
 @verifies(
     "eq-optimal-input",
     formula=favorite_inputs,
-    wrong={
-        "the square root is forgotten": lambda W1: W1 / np.sum(W1**2, axis=1, keepdims=True),
-        "the length over all units": lambda W1: W1 / np.linalg.norm(W1),
-        "the length of the columns": lambda W1: W1 / np.linalg.norm(W1, axis=0),
-        "the sum instead of the length": lambda W1: W1 / np.sum(np.abs(W1), axis=1, keepdims=True),
-        "the sign": lambda W1: -favorite_inputs(W1),
-        "only the sign of each weight": lambda W1: np.sign(W1) / np.sqrt(W1.shape[1]),
-        "the weights themselves": lambda W1: W1,
-    },
+    wrong=mistakes("optimal_input") | {"only the sign of each weight": lambda W1: np.sign(W1) / np.sqrt(W1.shape[1])},
     method="property",
 )
 def favorite_input_cannot_be_bettered(formula, rng):
@@ -1145,6 +985,13 @@ def test_check_notices(label, mistake):
     assert notices(CHECKS[label], CHECKS[label].wrong[mistake])
 
 
+def test_every_mistake_that_the_tutor_knows_is_planted_somewhere():
+    planted = [name.split(": ") for check in CHECKS.values() for name in check.wrong if ": " in name]
+    names, kinds = {name for _, name in planted}, {kind for kind, _ in planted}
+    for kind in kinds:
+        assert {mistake.name for mistake in tutor.mistakes(kind)} <= names, kind
+
+
 def test_every_label_has_its_check_and_every_check_its_label():
     labels = [label for text in pages().values() for label in labels_on(text)]
     assert sorted(labels) == sorted(CHECKS)  # as lists, so that no label stands twice
@@ -1210,7 +1057,7 @@ def test_what_an_equation_may_not_be():
 def test_a_label_in_the_library_stands_in_a_comment():
     assert labels_in("x = 1  # (eq-one) (eq-two)\ny = '(eq-three)'\n") == ["eq-one", "eq-two"]
     assert labels_of(saelib.kl_divergence) == {"eq-kl"}
-    assert library_function(part(saelib.forward, "Z2")) is saelib.forward
+    assert library_function(after_one_round) is saelib.gradient_descent
     assert library_function(cross_entropy) is None
 
 
