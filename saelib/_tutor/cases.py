@@ -10,7 +10,8 @@ from ..network import Params, forward, pack
 # needs are there too (the last one), or such a mistake could only be reported as an error message.
 SIZES = ((5, 4, 3), (1, 4, 3), (4, 3, 6), (6, 4, 1), (3, 2, 5), (4, 4, 4))
 NETWORKS = "6 networks, among them m = 1, s2 > s1 and a single hidden unit"
-MATRICES = "6 inputs, among them a single sample and a single hidden unit"
+MATRICES = "6 inputs, among them m = 1"
+PATCHES = "5 sets of patches, among them a single patch"
 DATA = "5 sets of data, among them k = 1 and k = n"
 
 
@@ -26,9 +27,8 @@ def _network(m, s1, s2):
     params, Delta = (Params(*(rng.normal(size=shape) for shape in shapes)) for _ in range(2))
     X = rng.uniform(0.05, 0.95, (m, s1))
     _, A2, _, A3 = forward(params, X)
-    theta, C = pack(params), rng.normal(size=(sum(map(np.size, params)),) * 2)
-    patches = rng.normal(size=(m, s1)) + rng.uniform(1, 3, (m, 1))
-    patches[-1, 0] += 10  # beyond three standard deviations, where there are pixels enough
+    theta = pack(params)
+    C = rng.normal(size=(theta.size, theta.size))
     return {
         "params": params,
         "X": X,
@@ -47,12 +47,23 @@ def _network(m, s1, s2):
         "theta": theta,
         "epsilon": 1e-4,
         "J": lambda theta: float(np.sin(C @ theta / theta.size).sum() + theta @ theta),
-        "patches": patches,
         "u": rng.normal(size=(m, s1)),
         "t": float(rng.uniform(0.3, 0.6)),
         "A": rng.normal(size=(m, s2)) * (rng.uniform(size=(m, s2)) < 0.7),
-        "D": rng.normal(size=(s2, s1)),
+        "D": 0.5 * rng.normal(size=(s2, s1)),
     }
+
+
+@lru_cache
+def patches():
+    """Return, for each of some sizes, a label and patches of various brightness, one of them with an outlier."""
+    cases = []
+    for m, n in ((8, 9), (1, 4), (5, 16), (20, 4), (4, 4)):
+        rng = np.random.default_rng((m, n))
+        X = rng.normal(size=(m, n)) + rng.uniform(1, 3, (m, 1))
+        X[-1, 0] += 12  # beyond three standard deviations, where there are pixels enough
+        cases.append((f"m = {m}, n = {n}", {"X": X}))
+    return tuple(cases)
 
 
 @lru_cache

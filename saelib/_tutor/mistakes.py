@@ -5,7 +5,7 @@ from itertools import combinations
 from typing import NamedTuple
 
 from . import codes, costs, deltas, words_codes, words_costs, words_deltas
-from .cases import DATA, MATRICES, NETWORKS, data, networks
+from .cases import DATA, MATRICES, NETWORKS, PATCHES, data, networks, patches
 
 LINES = (*words_deltas.LINES, *words_costs.LINES, *words_codes.LINES)
 _WORDS = {name: (sentence, line) for line in LINES for name, sentence in line.mistakes.items()}
@@ -60,7 +60,7 @@ KINDS = {
     "kl_divergence": Kind(costs.kl_divergence, ("rho", "rho_hat")),
     "kl_prime": Kind(costs.kl_prime_each, ("rho", "rho_hat")),
     "optimal_input": Kind(codes.optimal_input, ("W1",)),
-    "normalize_patches": Kind(codes.normalize_patches, ("patches",), tried=MATRICES),
+    "normalize_patches": Kind(codes.normalize_patches, ("X",), cases=patches, tried=PATCHES),
     "pca": Kind(codes.pca, ("X", "k"), cases=data, tried=DATA, signless=True),
     "soft_threshold": Kind(codes.soft_threshold, ("u", "t"), tried=MATRICES),
     "ista_step": Kind(codes.ista_step, ("A", "X", "D", "lam"), tried=MATRICES),
@@ -93,7 +93,7 @@ def _mistake(kind, *names):
     sentences, lines = zip(*(_WORDS[name] for name in names), strict=True)
     return Mistake(
         name=" + ".join(names),
-        sentence="; and ".join(sentences),
+        sentence=sentences[0] if len(names) == 1 else "first, {}; second, {}".format(*sentences),
         hint=" ".join(dict.fromkeys(line.hint for line in lines)),
         where=" and ".join(dict.fromkeys(line.where for line in lines)),
         function=partial(KINDS[kind].formula, frozenset(names)),

@@ -81,7 +81,7 @@ LINES = (
             "beta_missing": "beta is missing in the sparsity term",
             "beta_on_all": "beta multiplies the whole delta, not the sparsity term alone",
             "penalty_outside": "the sparsity term stands outside the bracket, so that it is not multiplied by f'",
-            "penalty_mean": "the sparsity term is divided by m, one time too many",
+            "penalty_mean": "the sparsity term is divided by m, though the mean over the samples comes later",
             "penalty_times_m": "the sparsity term is m times too large",
         },
     ),

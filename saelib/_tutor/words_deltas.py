@@ -90,8 +90,8 @@ LINES = (
         "A delta belongs to one sample. Where, and how often, is the mean over samples taken?",
         _BATCH,
         {
-            "delta3_mean": "the output delta is divided by m, one time too many",
-            "delta2_mean": "the hidden delta is divided by m, one time too many",
+            "delta3_mean": "the output delta is divided by m, though the mean over the samples comes later",
+            "delta2_mean": "the hidden delta is divided by m, though the mean over the samples comes later",
             "mean_missing": "the 1/m is missing: the samples' gradients are added up, but not averaged",
             "mean_missing_weights": "the 1/m is missing in the gradients of the weights (the biases have it)",
             "mean_missing_biases": "the 1/m is missing in the gradients of the biases (the weights have it)",
