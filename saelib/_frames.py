@@ -1,0 +1,115 @@
+"""Pictures small enough to travel by the dozen: one Matplotlib figure after another, as compact SVG or PNG.
+
+A drawing becomes SVG; one that holds images (filters, photographs) becomes a PNG with few colors.  What all SVG frames
+have in common, the letters first of all, is taken out and stands once for all of them.
+"""
+
+import base64
+import io
+import re
+import xml.etree.ElementTree as ET
+
+WIDTH = 115  # pixels of a page for an inch of a figure: 6.6 inches fill a column of text
+SVG, XLINK = "{http://www.w3.org/2000/svg}", "{http://www.w3.org/1999/xlink}"
+COLORS = 64  # of a PNG
+
+
+def render(paint, figsize, columns):
+    """Return the Matplotlib figure that ``paint(axes)`` draws, and what it returns."""
+    from matplotlib import rc_context
+    from matplotlib.figure import Figure
+
+    with rc_context({"path.simplify": False}):  # how many points a line keeps would depend on its last digits
+        figure = Figure(figsize=figsize, dpi=150)
+        said = paint(figure.subplots(1, columns))
+    return figure, said
+
+
+def png(figure):
+    """Return the figure as the bytes of a PNG with few colors, in base64."""
+    from PIL import Image
+
+    full, small = io.BytesIO(), io.BytesIO()
+    figure.savefig(full, format="png", dpi=150)
+    picture = Image.open(full).convert("RGB").quantize(COLORS, Image.Quantize.FASTOCTREE, dither=Image.Dither.NONE)
+    picture.save(small, format="png", optimize=True)
+    return base64.b64encode(small.getvalue()).decode()
+
+
+def markups(figures, prefix):
+    """Return one piece of HTML for each figure, and one for what they share; ids begin with ``prefix``."""
+    size = [f'width="{w * WIDTH:.0f}" height="{h * WIDTH:.0f}"' for w, h in (f.get_size_inches() for f in figures)]
+    if any(ax.images for figure in figures for ax in figure.axes):
+        source = [f"data:image/png;base64,{png(figure)}" for figure in figures]
+        return [f'<img {wh} decoding="sync" src="{src}">' for wh, src in zip(size, source, strict=True)], ""
+    shared = {}
+    roots = [_compact(figure, prefix, shared) for figure in figures]
+    _share_what_is_the_same(roots, prefix, shared)
+    drawings = [_text(root).replace("<svg ", f'<svg role="img" {wh} ', 1) for root, wh in zip(roots, size, strict=True)]
+    defs = "".join(map(_text, shared.values()))
+    return drawings, f'<svg class="explore-shared" width="0" height="0" aria-hidden="true"><defs>{defs}</defs></svg>'
+
+
+def _compact(figure, prefix, shared):
+    """Return the figure as an SVG tree without what browsers do not need; letters are moved to ``shared``."""
+    from matplotlib import rc_context
+
+    content = io.StringIO()
+    with rc_context({"svg.hashsalt": "saelib", "svg.fonttype": "path", "path.simplify": False}):
+        figure.savefig(content, format="svg", metadata={"Date": None})
+    tree = ET.fromstring(content.getvalue())
+    root = ET.Element("svg", {"viewBox": tree.get("viewBox"), "stroke-linejoin": "round"})
+    root.extend(tree[2:])  # after the metadata and the style
+    for parent in list(root.iter()):
+        for element in list(parent):
+            _tidy(element, prefix)
+            if element.get("transform") == "scale(0.015625)":  # a letter
+                shared[element.get("id")] = element
+                parent.remove(element)
+    for parent in list(root.iter()):
+        for element in [e for e in parent if e.tag == "defs" and not len(e)]:
+            parent.remove(element)
+    return root
+
+
+def _tidy(element, prefix):
+    element.tag, element.text, element.tail = element.tag.removeprefix(SVG), None, None
+    old = dict(element.attrib)
+    element.attrib.clear()
+    # A page that forbids inline styles allows the same as attributes.
+    old |= dict(pair.split(": ", 1) for pair in old.pop("style", "").split("; ") if pair)
+    for key, value in old.items():
+        if key == "id" and element.tag == "g":
+            continue
+        if key == "id":
+            value = f"{prefix}-{value}"
+        elif key == f"{XLINK}href" and value.startswith("#"):
+            key, value = "href", f"#{prefix}-{value[1:]}"
+        elif "url(#" in value:
+            value = value.replace("url(#", f"url(#{prefix}-")
+        elif key in ("d", "transform", "x", "y", "width", "height"):
+            value = re.sub(r"-?\d+\.\d+", _shorter, value)
+            value = " ".join(re.sub(r"(?<=\d)\s+L(?= )", "", value).split())  # after M and L another L is understood
+        element.set(key, value)
+
+
+def _shorter(number):
+    value = float(number[0])
+    return f"{value:.{2 if abs(value) >= 1 else 4}f}".rstrip("0").rstrip(".")
+
+
+def _share_what_is_the_same(roots, prefix, shared):
+    """Move the parts of the axes that are the same in every frame to ``shared``, and leave a reference."""
+    groups = [[(axes, k, part) for axes in root.findall("g/g") for k, part in enumerate(axes)] for root in roots]
+    common = set.intersection(*({_text(part) for _, _, part in group} for group in groups))
+    names = {text: f"{prefix}-s{k}" for k, text in enumerate(_text(p) for _, _, p in groups[0]) if text in common}
+    for group in groups:
+        for axes, k, part in group:
+            if name := names.get(_text(part)):
+                axes[k] = ET.Element("use", {"href": f"#{name}"})
+                part.set("id", name)
+                shared.setdefault(name, part)
+
+
+def _text(element):
+    return ET.tostring(element, encoding="unicode")
