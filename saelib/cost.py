@@ -140,4 +140,4 @@ def _kl_from_logs(rho, log_rho_hat, log_rest):
 
 def _log_mean_exp(L):
     largest = L.max(axis=0)
-    return largest + np.log(np.mean(np.exp(L - largest), axis=0, dtype=float)).astype(L.dtype)
+    return largest + np.log(np.mean(np.exp(L - largest), axis=0, dtype=float)).astype(L.dtype)  # (eq-log-rho-hat)
