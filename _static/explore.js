@@ -4,7 +4,7 @@
     const find = (selector) => [...figure.querySelectorAll(selector)];
     const frames = find("template");
     const settings = find(".explore-setting").map((element) => ({
-      element, inputs: [...element.querySelectorAll("input")], words: element.dataset.words.split("|"),
+      element, inputs: [...element.querySelectorAll("input")], words: JSON.parse(element.dataset.words),
     }));
     const [stage] = find(".explore-frame"), [says] = find(".explore-says span"), [play] = find("[data-play]");
     const position = ({inputs}) => Number((inputs.find((input) => input.checked) ?? inputs[0]).value);

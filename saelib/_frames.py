@@ -8,10 +8,12 @@ import base64
 import io
 import re
 import xml.etree.ElementTree as ET
+from collections import Counter
 
 WIDTH = 115  # pixels of a page for an inch of a figure: 6.6 inches fill a column of text
 SVG, XLINK = "{http://www.w3.org/2000/svg}", "{http://www.w3.org/1999/xlink}"
 COLORS = 64  # of a PNG
+LETTER = "scale(0.015625)"  # how Matplotlib draws one: in units of 1/64
 
 
 def render(paint, figsize, columns):
@@ -44,7 +46,7 @@ def markups(figures, prefix):
         return [f'<img {wh} decoding="sync" src="{src}">' for wh, src in zip(size, source, strict=True)], ""
     shared = {}
     roots = [_compact(figure, prefix, shared) for figure in figures]
-    _share_what_is_the_same(roots, prefix, shared)
+    _share_what_returns(roots, prefix, shared)
     drawings = [_text(root).replace("<svg ", f'<svg role="img" {wh} ', 1) for root, wh in zip(roots, size, strict=True)]
     defs = "".join(map(_text, shared.values()))
     return drawings, f'<svg class="explore-shared" width="0" height="0" aria-hidden="true"><defs>{defs}</defs></svg>'
@@ -62,8 +64,9 @@ def _compact(figure, prefix, shared):
     root.extend(tree[2:])  # after the metadata and the style
     for parent in list(root.iter()):
         for element in list(parent):
+            is_letter = element.get("transform") == LETTER
             _tidy(element, prefix)
-            if element.get("transform") == "scale(0.015625)":  # a letter
+            if is_letter:
                 shared[element.get("id")] = element
                 parent.remove(element)
     for parent in list(root.iter()):
@@ -88,8 +91,9 @@ def _tidy(element, prefix):
         elif "url(#" in value:
             value = value.replace("url(#", f"url(#{prefix}-")
         elif key in ("d", "transform", "x", "y", "width", "height"):
-            value = re.sub(r"-?\d+\.\d+", _shorter, value)
-            value = " ".join(re.sub(r"(?<=\d)\s+L(?= )", "", value).split())  # after M and L another L is understood
+            value = " ".join(re.sub(r"-?\d+\.\d+", _shorter, value).split())
+            if not re.search("[QC]", value):  # after M and L another L is understood
+                value = value.replace(" L ", " ")
         element.set(key, value)
 
 
@@ -98,17 +102,17 @@ def _shorter(number):
     return f"{value:.{2 if abs(value) >= 1 else 4}f}".rstrip("0").rstrip(".")
 
 
-def _share_what_is_the_same(roots, prefix, shared):
-    """Move the parts of the axes that are the same in every frame to ``shared``, and leave a reference."""
-    groups = [[(axes, k, part) for axes in root.findall("g/g") for k, part in enumerate(axes)] for root in roots]
-    common = set.intersection(*({_text(part) for _, _, part in group} for group in groups))
-    names = {text: f"{prefix}-s{k}" for k, text in enumerate(_text(p) for _, _, p in groups[0]) if text in common}
-    for group in groups:
-        for axes, k, part in group:
-            if name := names.get(_text(part)):
-                axes[k] = ET.Element("use", {"href": f"#{name}"})
+def _share_what_returns(roots, prefix, shared):
+    """Move the parts of the axes that stand in several frames to ``shared``, and leave references."""
+    parts = [(axes, k, part) for root in roots for axes in root.findall("g/g") for k, part in enumerate(axes)]
+    times = Counter(_text(part) for _, _, part in parts)
+    names = {text: f"{prefix}-s{k}" for k, text in enumerate(t for t in times if times[t] > 1 and len(t) > 80)}
+    for axes, k, part in parts:
+        if name := names.get(_text(part)):
+            axes[k] = ET.Element("use", {"href": f"#{name}"})
+            if name not in shared:
                 part.set("id", name)
-                shared.setdefault(name, part)
+                shared[name] = part
 
 
 def _text(element):

@@ -1,12 +1,12 @@
-"""Figures to explore, with and without a kernel: a drawing function, linked to sliders, radio buttons and a play button.
+"""Figures to explore, with and without a kernel: a drawing function and sliders, radio buttons, a play button.
 
 `figure` draws a frame for every setting and returns an object with several faces.  JupyterLab shows live widgets, which
 call the drawing function for any setting.  The built book shows the frames, which its script ``explore.js`` exchanges;
 where scripts are off, the start frame and the caption stand.
 """
 
-import base64
 import itertools
+import json
 import math
 import re
 from hashlib import sha1
@@ -177,9 +177,7 @@ def in_words(e):
 def as_html(e):
     """Return the explorable as HTML: the start frame, controls hidden until the script comes, the other frames."""
     at = start_of(e.settings)
-    controls = "".join(control(s, f"{e.name}-{key}") for key, s in e.settings.items())
-    play = next(iter(e.settings.values())).play
-    buttons = f'<div class="explore-buttons">{BUTTONS.format(play)}</div>' if play else ""
+    controls = "".join(control(s, f"{e.name}-{key.replace('_', '-')}") for key, s in e.settings.items())
     frames = "".join(
         f'<template data-says="{escape(says)}">{picture if k != at else ""}</template>\n'
         for k, (says, picture) in enumerate(zip(e.sentences, e.pictures, strict=True))
@@ -187,16 +185,16 @@ def as_html(e):
     return (
         f'<figure class="explore" id="{e.name}" data-alt="{escape(e.alt)}">\n'
         f'<div class="explore-frame">{described(e.pictures[at], e.alt, e.sentences[at])}</div>\n'
-        f'<div class="explore-controls" hidden>{controls}{buttons}</div>\n'
+        f'<div class="explore-controls" hidden>{controls}</div>\n'
         f'<output class="explore-says" aria-live="polite"><span>{escape(e.sentences[at])}</span></output>\n'
         f"<figcaption>{escape(e.caption)}</figcaption>\n{e.shared}\n{frames}</figure>"
     )
 
 
 BUTTONS = (
-    '<button type="button" data-step="-1">Back</button>'
+    '<div class="explore-buttons"><button type="button" data-step="-1">Back</button>'
     '<button type="button" data-play="{:g}">Play</button>'
-    '<button type="button" data-step="1">Next</button>'
+    '<button type="button" data-step="1">Next</button></div>'
 )
 
 
@@ -209,7 +207,7 @@ def described(picture, alt, sentence):
 def control(setting, id):
     """Return the native control for one setting."""
     label, words, start = escape(setting.label), [escape(w) for w in setting.words], setting.start
-    data = f'class="explore-setting" data-words="{"|".join(words)}"'
+    data = f'class="explore-setting" data-words="{escape(json.dumps(setting.words, ensure_ascii=False))}"'
     if setting.kind == "choice":
         radios = (
             f'<label><input type="radio" name="{id}" value="{k}" autocomplete="off"{" checked" * (k == start)}>'
@@ -221,7 +219,7 @@ def control(setting, id):
         f'<div {data}><label for="{id}">{label}</label> <span class="explore-value">{words[start]}</span>'
         f'<input type="range" id="{id}" min="0" max="{len(words) - 1}" value="{start}" '
         f'aria-valuetext="{words[start]}" autocomplete="off"></div>'
-    )
+    ) + (BUTTONS.format(setting.play) if setting.play else "")
 
 
 # --- the face in JupyterLab -------------------------------------------------------------------------------------
