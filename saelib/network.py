@@ -43,7 +43,8 @@ def sigmoid_prime(A):
 
 def sigmoid_slope(Z):
     """Return the sigmoid's derivative at ``Z``; unlike `sigmoid_prime` it keeps its digits where A rounds to 1."""
-    return sigmoid(Z) * sigmoid(-as_floats(Z, "Z"))  # 1 - f(z) = f(-z), without the subtraction
+    Z = as_floats(Z, "Z")
+    return sigmoid(Z) * sigmoid(-Z)  # 1 - f(z) = f(-z), without the subtraction
 
 
 def log_sigmoid(Z):

@@ -60,13 +60,13 @@ class Objective:
         """Return ``theta`` as `Params`; the number of hidden units follows from its length."""
         theta = as_floats(theta, "theta")
         n = self.X.shape[1]
-        n_hidden = (theta.size - n) // (2 * n + 1)
+        n_hidden = theta.size // (2 * n + 1)
         if theta.ndim != 1 or n_hidden < 1 or theta.size != n_hidden * (2 * n + 1) + n:
             raise ValueError(f"theta must be a vector of s2 * {2 * n + 1} + {n} numbers, got shape {theta.shape}")
         if not np.isfinite(theta).all():
             raise ValueError(f"theta must be finite, but theta[{np.argmin(np.isfinite(theta))}] is not")
         like = Params(np.empty((n_hidden, n)), np.empty(n_hidden), np.empty((n, n_hidden)), np.empty(n))
-        return unpack(theta.astype(self.X.dtype, copy=False), like)
+        return unpack(theta.astype(self.X.dtype), like)
 
     def _evaluate(self, params, run):
         lam, rho, beta, output = self.settings.values()

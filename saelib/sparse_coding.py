@@ -210,6 +210,10 @@ def update_dictionary(D, AA, AX):
     """
     D = as_matrix(D, "D").copy()
     AA, AX = as_matrix(AA, "AA", columns=len(D)), as_matrix(AX, "AX", columns=D.shape[1])
+    if not len(AA) == len(AX) == len(D):
+        raise ValueError(
+            f"AA and AX must have a row for each of the {len(D)} atoms in D, got shapes {AA.shape} and {AX.shape}"
+        )
     for j in range(len(D)):
         direction = AX[j] - AA[j] @ D + AA[j, j] * D[j]
         norm = np.linalg.norm(direction)

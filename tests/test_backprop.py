@@ -230,3 +230,14 @@ def test_arguments_are_left_alone():
     saelib.cost_and_gradient(params, X, lam=1e-3, rho=0.05, beta=3)
     for a, b in zip((*params, X), before, strict=True):
         assert_array_equal(a, b)
+
+
+def test_what_is_no_number_is_named():
+    params, X = problem(6, 4, 3, seed=9)
+    with pytest.raises(ValueError, match="^delta3 must be an array of real numbers"):
+        saelib.hidden_delta(params, saelib.forward(params, X), "delta3", rho=0.1, beta=1)
+    with pytest.raises(ValueError, match="^X must be an array of real numbers"):
+        saelib.output_delta(saelib.forward(params, X), "X")
+    for function in (saelib.kl_prime, saelib.kl_divergence):
+        with pytest.raises(ValueError, match="^rho_hat must be an array of real numbers"):
+            function(0.1, "rho_hat")

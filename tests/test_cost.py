@@ -46,6 +46,33 @@ def test_half_the_squared_error_is_summed_over_outputs_and_averaged_over_samples
     assert saelib.reconstruction_error(A3, X) == (1 + 4 + 9 + 1) / 4
 
 
+def test_a_linear_output_takes_any_numbers():
+    params, X = problem(5, 4, 3, seed=6)
+    options = {"lam": 0.1, "rho": 0.2, "beta": 0.5, "output": "linear"}
+    expected = sum(reference.cost_terms(reference.as_lists(params), (9 * X - 4).tolist(), **options))
+    assert_allclose(saelib.sparse_cost(params, 9 * X - 4, **options), expected, rtol=1e-11)
+
+
+def test_squares_in_float32_are_summed_in_float64():
+    X = np.random.default_rng(6).uniform(size=(70, 50)).astype(np.float32)
+    exact = np.sum((X * X).astype(float)) / 140
+    assert_allclose(saelib.reconstruction_error(np.zeros_like(X), X), exact, rtol=1e-14)
+
+
+def test_squared_weights_in_float32_are_summed_in_float64():
+    rng = np.random.default_rng(7)
+    W1, W2 = (rng.normal(size=shape).astype(np.float32) for shape in ((50, 70), (70, 50)))
+    exact = np.sum((W1 * W1).astype(float)) + np.sum((W2 * W2).astype(float))
+    params = saelib.Params(W1, np.zeros(50, np.float32), W2, np.zeros(70, np.float32))
+    assert_allclose(saelib.weight_decay(params, 2), exact, rtol=1e-14)
+
+
+def test_the_penalties_of_many_units_in_float32_are_summed_in_float64():
+    Z2 = np.random.default_rng(8).normal(size=(3, 3000)).astype(np.float32)
+    unit_by_unit = sum(saelib.sparsity_penalty(Z2[:, j : j + 1], 0.1) for j in range(3000))
+    assert_allclose(saelib.sparsity_penalty(Z2, 0.1), unit_by_unit, rtol=1e-13)
+
+
 def test_decay_counts_weights_and_never_biases():
     params = saelib.Params(np.full((2, 3), 2.0), np.full(2, 100.0), np.full((3, 2), -1.0), np.full(3, 100.0))
     assert saelib.weight_decay(params, 0.5) == 0.25 * (6 * 4 + 6)

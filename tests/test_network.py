@@ -132,3 +132,10 @@ def test_forward_leaves_its_arguments_alone():
     saelib.forward(params, X)
     for a, b in zip((*params, X), before, strict=True):
         assert_array_equal(a, b)
+
+
+def test_the_first_parameter_that_is_not_finite_is_named():
+    params = saelib.init_params(4, 3, np.random.default_rng(3))
+    for values, first in (([0, np.inf, np.nan], "inf"), ([0, 0, np.nan], "nan")):
+        with pytest.raises(ValueError, match=f"^b1 must be finite, got {first} among its values$"):
+            saelib.forward(params._replace(b1=np.array(values)), np.ones((2, 4)))

@@ -1,11 +1,15 @@
 """The block-wise objective: equal to the plain form for any shape and blocks, and to the bit for any threads."""
 
+import threading
+import time
+
 import numpy as np
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from numpy.testing import assert_allclose, assert_array_equal
 from test_cost import SETTINGS, problem
+from threadpoolctl import threadpool_info, threadpool_limits
 
 import saelib
 from saelib import objective as module
@@ -106,3 +110,97 @@ def test_the_number_of_hidden_units_follows_from_theta():
         params = saelib.init_params(4, hidden, np.random.default_rng(0))
         for P, Q in zip(objective.params(saelib.pack(params)), params, strict=True):
             assert_array_equal(P, Q)
+
+
+def small_blocks(monkeypatch, **options):
+    """An objective of six blocks, and the packed parameters of a network for it."""
+    monkeypatch.setattr(module, "BLOCK_ROWS", 2)
+    params, X = problem(12, 4, 3, seed=9)
+    return saelib.Objective(X, **{"lam": 1e-3, "rho": 0.05, "beta": 3, **options}), params
+
+
+def test_the_plain_form_is_for_saturated_units_and_for_these_alone(monkeypatch):
+    plain = []
+    cost_and_gradient = module.cost_and_gradient
+    monkeypatch.setattr(module, "cost_and_gradient", lambda *a, **k: plain.append(1) or cost_and_gradient(*a, **k))
+    objective, params = small_blocks(monkeypatch)
+    objective(saelib.pack(params))
+    assert not plain
+    saturated = saelib.pack(params._replace(b1=np.array([0.0, -60.0, 0.0])))
+    objective(saturated)
+    assert len(plain) == 1
+    without_penalty, _ = small_blocks(monkeypatch, beta=0)
+    without_penalty(saturated)
+    assert len(plain) == 1
+
+
+@pytest.mark.parametrize("n_jobs", [1, 2, 3])
+@pytest.mark.parametrize("name", ["activations_of_block", "gradients_of_block"])
+def test_n_jobs_threads_share_the_blocks(monkeypatch, name, n_jobs):
+    compute, all_at_work = getattr(module, name), threading.Barrier(n_jobs, timeout=30)
+    at_work, numbers = [], []
+
+    def block(*args, **options):
+        at_work.append(threading.get_ident())
+        all_at_work.wait()
+        time.sleep(0.01)  # gives a thread too many the time to join
+        numbers.append(len(at_work))
+        at_work.remove(threading.get_ident())
+        return compute(*args, **options)
+
+    monkeypatch.setattr(module, name, block)
+    objective, params = small_blocks(monkeypatch, n_jobs=n_jobs)
+    objective(saelib.pack(params))
+    assert len(numbers) == 6
+    assert max(numbers) <= n_jobs
+
+
+def test_a_single_block_needs_no_other_thread(monkeypatch):
+    threads = []
+    gradients_of_block = module.gradients_of_block
+    monkeypatch.setattr(
+        module, "gradients_of_block", lambda *args: threads.append(threading.get_ident()) or gradients_of_block(*args)
+    )
+    params, X = problem(12, 4, 3, seed=9)
+    saelib.Objective(X, lam=0, rho=0.05, beta=3)(saelib.pack(params))
+    assert threads == [threading.get_ident()]
+
+
+def test_blas_is_held_at_one_thread_and_others_are_not():
+    def threads():
+        libraries = threadpool_info()
+        return {api: [x["num_threads"] for x in libraries if x["user_api"] == api] for api in ("blas", "openmp")}
+
+    with threadpool_limits(3):
+        before = threads()
+        with module._one_blas_thread():
+            held = threads()
+        assert threads() == before
+    assert held == {"blas": [1] * len(before["blas"]), "openmp": before["openmp"]}
+
+
+def test_activations_are_summed_in_float64():
+    params, X = problem(1000, 4, 3, seed=9)
+    narrow, X = saelib.Params(*(P.astype(np.float32) for P in params)), X.astype(np.float32)
+    out = np.empty((1000, 3), np.float32)
+    sums = module.activations_of_block(narrow, X, out)
+    assert_allclose(sums, out.astype(float).sum(axis=0), rtol=1e-14)
+
+
+def test_the_first_number_that_is_not_finite_is_named():
+    params, X = problem(5, 4, 3, seed=9)
+    theta = saelib.pack(params)
+    theta[[5, 9]] = np.inf
+    with pytest.raises(ValueError, match=r"theta must be finite, but theta\[5\] is not"):
+        saelib.Objective(X, lam=0, rho=0.05, beta=3)(theta)
+
+
+def test_by_default_there_are_as_many_threads_as_processors(monkeypatch):
+    monkeypatch.setattr(module.os, "cpu_count", lambda: 8)
+    monkeypatch.setattr(module.os, "sched_getaffinity", lambda process: {2, 3, 5}, raising=False)
+    assert module._processors() == 3  # those that this process may use
+    assert small_blocks(monkeypatch)[0].n_jobs == 3
+    monkeypatch.delattr(module.os, "sched_getaffinity")
+    assert module._processors() == 8
+    monkeypatch.setattr(module.os, "cpu_count", lambda: None)
+    assert module._processors() == 1

@@ -6,7 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from sklearn.decomposition import PCA as SklearnPCA
 
-from saelib.pca import fit_pca, pca_project, pca_reconstruct, pca_whiten, whiten_image, zca_whiten
+from saelib.pca import PCA, fit_pca, pca_project, pca_reconstruct, pca_whiten, whiten_image, zca_whiten
 
 
 def correlated(m, n, seed=0, dtype=float):
@@ -76,6 +76,11 @@ def test_a_far_mean_costs_no_digits_of_the_variances():
     np.testing.assert_allclose(fit_pca(X + 1e6, 4).variances, fit_pca(X, 4).variances, rtol=1e-7)
 
 
+def test_the_mean_of_many_samples_in_float32_keeps_its_digits():
+    X = (100 + np.random.default_rng(7).standard_normal((200_000, 2))).astype(np.float32)
+    np.testing.assert_allclose(fit_pca(X, 1).mean, X.astype(float).mean(axis=0), rtol=1e-7)
+
+
 @pytest.mark.parametrize("m, n", [(200, 6), (2000, 3)])
 def test_whitened_data_have_the_identity_as_covariance(m, n):
     X = correlated(m, n)
@@ -119,6 +124,24 @@ def test_epsilon_holds_back_directions_without_variance():
     np.testing.assert_allclose(whitened.sum(axis=1), 0, atol=1e-10)
     assert np.all(np.linalg.eigvalsh(np.cov(whitened.T, bias=True)) < 1)
     assert not zca_whiten(np.ones((4, 3)), 0.1).any()
+
+
+@pytest.mark.parametrize("dtype", [np.float64, np.float32])
+def test_epsilon_may_be_zero_where_every_direction_has_some_variance_and_only_there(dtype):
+    X = correlated(50, 3) - 10
+    steep = (X * [1, 1, 1e-9] if dtype is np.float64 else X * [1, 1, 1e-4]).astype(dtype)
+    whitened = pca_whiten(fit_pca(steep, 3), steep, 0)
+    np.testing.assert_allclose(np.cov(whitened.T, bias=True), np.eye(3), atol=1e-3)
+    on_a_line = np.outer(X[:, 0], [1, 2, 3]).astype(dtype)
+    for flat in (on_a_line, np.ones((4, 3), dtype)):
+        with pytest.raises(ValueError, match="epsilon must be > 0 where the data do not vary"):
+            pca_whiten(fit_pca(flat, 3), flat, 0)
+
+
+def test_the_error_names_the_direction_without_variance():
+    pca = PCA(mean=np.zeros(3), components=np.eye(3), variances=np.array([4.0, 1.0, 0.0]), total_variance=5.0)
+    with pytest.raises(ValueError, match=r"\(variance 0 along component 3\), got 0"):
+        pca_whiten(pca, np.ones((2, 3)), 0)
 
 
 def test_float32_stays_float32():

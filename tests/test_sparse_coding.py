@@ -1,5 +1,6 @@
 """Sparse codes against scikit-learn, the optimality conditions, the proved rates and brute force."""
 
+import contextlib
 from itertools import combinations
 
 import numpy as np
@@ -73,6 +74,14 @@ def test_lasso_cost_is_the_sum_over_entries(seed, lam):
     np.testing.assert_allclose(cost, cost_by_loops(A, X, D, lam), rtol=1e-12)
 
 
+def test_lasso_cost_of_float32_is_summed_in_float64():
+    A = np.random.default_rng(15).standard_normal((60, 50)).astype(np.float32)
+    D = np.eye(50, dtype=np.float32)
+    sizes, squares = (np.sum(entries.astype(float)) for entries in (np.abs(A), A * A))
+    np.testing.assert_allclose(lasso_cost(A, A, D, 0.5), 0.5 * sizes, rtol=1e-14)
+    np.testing.assert_allclose(lasso_cost(0 * A, A, D, 0.5), 0.5 * squares, rtol=1e-14)
+
+
 @settings(deadline=None, max_examples=50)
 @given(st.integers(0, 10**6), st.integers(1, 9), st.integers(1, 9))
 def test_lipschitz_is_the_largest_eigenvalue(seed, k, n):
@@ -113,8 +122,10 @@ def test_ista_is_repeated_ista_steps_and_the_callback_sees_each():
 
 
 def test_fista_follows_beck_and_teboulle():
-    (X, D), lam, seen = problem(), 0.2, []
-    fista(X, D, lam, 30, callback=lambda iteration, A: seen.append(A))
+    (X, D), lam, seen, iterations = problem(), 0.2, [], []
+    fista(X, D, lam, 30, callback=lambda iteration, A: (iterations.append(iteration), seen.append(A)))
+    assert iterations == list(range(31))
+    assert not fista(X, D, lam, 0).any()
     L = np.linalg.eigvalsh(D @ D.T)[-1]
     x, y, t = np.zeros((6, 8)), np.zeros((6, 8)), 1
     for codes in seen:
@@ -259,6 +270,23 @@ def test_orthogonal_matching_pursuit_does_not_code_rounding_errors():
         np.testing.assert_allclose(A, A_true, atol=20 * np.finfo(dtype).eps)
 
 
+def test_orthogonal_matching_pursuit_takes_samples_of_any_size_side_by_side():
+    X, D = problem(4, 8, 5, seed=14)
+    sizes = np.array([[1e-12], [1], [1e12], [1e-20]])
+    expected = sizes * orthogonal_matching_pursuit(X, D, 3)
+    assert np.all(np.count_nonzero(expected, axis=1) == 3)
+    np.testing.assert_allclose(orthogonal_matching_pursuit(sizes * X, D, 3), expected, rtol=1e-9)
+
+
+@pytest.mark.parametrize("size", [0.5, 1.5])
+def test_pursuits_name_the_atom_that_is_not_of_norm_1(size):
+    X, D = problem()
+    D[3] *= size
+    for pursuit in (matching_pursuit, orthogonal_matching_pursuit):
+        with pytest.raises(ValueError, match=f"of norm 1, but row 3 has norm {size}"):
+            pursuit(X, D, 2)
+
+
 @settings(deadline=None, max_examples=50)
 @given(st.integers(0, 10**6))
 def test_update_of_the_dictionary_cannot_be_improved_atom_by_atom(seed):
@@ -318,6 +346,7 @@ def test_costs_belong_to_the_dictionaries_that_the_callback_sees():
     )
     assert [iteration for iteration, _, _ in seen] == [0, 1, 2, 3]
     assert seen[-1][1] is D
+    np.testing.assert_allclose(np.linalg.norm(seen[0][1], axis=1), 1, rtol=1e-12)
     for (_, atoms, cost), stored in zip(seen, costs, strict=True):
         codes = fista(X, atoms, 0.2, 30)
         np.testing.assert_allclose([cost, stored], cost_by_loops(codes, X, atoms, 0.2) / 60, rtol=1e-9)
@@ -364,6 +393,70 @@ def test_dead_atoms_give_way_to_badly_reconstructed_samples():
     assert costs[1] < costs[0]
 
 
+def learned_where_no_atom_responds(X, k):
+    """Put the samples ``X`` among 40 dimensions and return the first dictionary and the one that replaces it."""
+    X, seen = np.hstack([X, np.zeros((len(X), 40 - X.shape[1]))]), []
+    lam = 0.9 * np.linalg.norm(X, axis=1).max()
+    learn_dictionary(
+        X, k, lam, n_iter=1, rng=np.random.default_rng(0), callback=lambda iteration, D, cost: seen.append(D.copy())
+    )
+    assert not fista(X, seen[0], lam, 100).any()
+    return seen
+
+
+def test_dead_atoms_are_replaced_in_the_order_of_the_residuals():
+    X = np.array([[0.1, 0.2, 0], [0, -0.5, 0.1], [0.4, 0.4, -0.4], [0.3, 0, 0], [0, 0.1, -0.3]])
+    order = [2, 1, 4, 3, 0]
+    assert list(np.argsort([-np.linalg.norm(x) for x in X])) == order
+    _, D = learned_where_no_atom_responds(X, 4)
+    np.testing.assert_allclose(D[:, :3], [X[i] / np.linalg.norm(X[i]) for i in order[:4]], atol=1e-12)
+
+
+def test_of_equal_residuals_the_first_sample_gives_the_first_atom():
+    angles = np.arange(30.0)
+    X = np.round(np.column_stack([np.cos(angles), np.sin(angles)]))  # of many a norm 1 and of many a norm sqrt(2)
+    _, D = learned_where_no_atom_responds(X, 30)
+    norms = np.linalg.norm(X, axis=1)
+    rows = [i for norm in sorted(set(norms), reverse=True) for i in range(30) if norms[i] == norm]
+    np.testing.assert_allclose(D[:, :2], (X / norms[:, np.newaxis])[rows], atol=1e-12)
+
+
+def test_a_dead_atom_stays_where_no_sample_is_left_for_it():
+    before, after = learned_where_no_atom_responds(np.array([[0.0, 0.0], [0.0, 0.5]]), 4)
+    np.testing.assert_allclose(after[0], np.eye(40)[1], atol=1e-12)
+    np.testing.assert_array_equal(after[1:], before[1:])
+
+
+def test_learning_without_options_takes_50_turns_of_100_iterations_on_all_samples():
+    X, _ = planted(m=30)
+    D, costs = learn_dictionary(X, 5, 0.2, rng=np.random.default_rng(0))
+    same = {"n_iter": 50, "batch_size": 30, "n_code_iter": 100, "progress": False, "callback": None}
+    again, same_costs = learn_dictionary(X, 5, 0.2, **same, rng=np.random.default_rng(0))
+    np.testing.assert_array_equal(costs, same_costs)
+    np.testing.assert_array_equal(D, again)
+
+
+def test_the_bar_has_a_name_counts_the_turns_and_tells_the_cost(monkeypatch):
+    made, told = [], []
+
+    class Bar(contextlib.nullcontext):
+        def __enter__(self):
+            return self
+
+        def update(self, steps):
+            told.append(steps)
+
+        def set_postfix_str(self, text):
+            told.append(text)
+
+    monkeypatch.setattr("saelib._progress.progress_bar", lambda *args: made.append(args) or Bar())
+    X, _ = planted(m=30)
+    for progress in ({}, {"progress": True}):
+        _, costs = learn_dictionary(X, 5, 0.2, n_iter=2, rng=np.random.default_rng(0), **progress)
+    assert made == [(2, "dictionary", False), (2, "dictionary", True)]
+    assert told == 2 * [1, f"cost {costs[0]:.4g}", 1, f"cost {costs[1]:.4g}"]
+
+
 def test_an_interrupt_returns_what_was_reached():
     X, _ = planted(m=60)
     reached = []
@@ -403,6 +496,13 @@ def test_float32_stays_float32():
         np.testing.assert_allclose(result, call(X.astype(float), D.astype(float)), atol=2e-5)
 
 
+def test_of_two_precisions_the_finer_one_counts():
+    X, D = problem()
+    for one, other in ((np.float32, np.float64), (np.float64, np.float32)):
+        for call in (lambda X, D: fista(X, D, 0.1, 0), lambda X, D: matching_pursuit(X, D, 1)):
+            assert call(X.astype(one), D.astype(other)).dtype == np.float64
+
+
 RNG = np.random.default_rng(0)
 
 
@@ -419,12 +519,24 @@ RNG = np.random.default_rng(0)
         (lambda X, D: ista_step(np.zeros((6, 8)), X, D.T, 1), r"D must have 5 columns, got shape \(5, 8\)"),
         (lambda X, D: ista(X, D, -0.1, 3), "lam must be a finite number >= 0"),
         (lambda X, D: ista(X, D, 0.1, 2.5), "n_iter must be a whole number"),
-        (lambda X, D: fista(X, 0 * D, 0.1, 3), "D must have at least one atom that is not zero"),
+        (lambda X, D: fista(X, 0 * D, 0.1, 3), "^D must have at least one atom that is not zero$"),
+        (lambda X, D: fista(X, D, 0.1, -1), "n_iter must be a whole number >= 0, got -1"),
+        (lambda X, D: lipschitz(D[0]), "D must be a matrix"),
         (lambda X, D: fista(X[0], D, 0.1, 3), "X must be a matrix"),
         (lambda X, D: matching_pursuit(X, 2 * D, 3), "D must have atoms .* of norm 1, but row . has norm 2"),
         (lambda X, D: matching_pursuit(X, D, 0), "n_nonzero must be a whole number >= 1"),
         (lambda X, D: orthogonal_matching_pursuit(X, D, 6), "n_nonzero must be a whole number from 1 to 5, got 6"),
+        (lambda X, D: update_dictionary(D[0], D, D), "D must be a matrix"),
         (lambda X, D: update_dictionary(D, D, D), "AA must have 8 columns"),
+        (lambda X, D: update_dictionary(D, D @ D.T, D[0]), "AX must be a matrix"),
+        (lambda X, D: update_dictionary(D, D @ D.T, D @ D.T), "AX must have 5 columns"),
+        (
+            lambda X, D: update_dictionary(D, D @ D.T, D[:7]),
+            r"AA and AX must have a row for each of the 8 atoms in D, got shapes \(8, 8\) and \(7, 5\)",
+        ),
+        (lambda X, D: update_dictionary(D, D[:7] @ D.T, D), r"AA and AX must have a row .* \(7, 8\) and \(8, 5\)"),
+        (lambda X, D: learn_dictionary(X, 3, -1, rng=RNG), "lam must be a finite number >= 0"),
+        (lambda X, D: learn_dictionary(X, 3, 0.1, n_code_iter=0, rng=RNG), "n_code_iter must be a whole number >= 1"),
         (lambda X, D: learn_dictionary(X, 0, 0.1, rng=RNG), "n_atoms must be a whole number >= 1"),
         (
             lambda X, D: learn_dictionary(X, 3, 0.1, batch_size=7, rng=RNG),
