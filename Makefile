@@ -54,6 +54,8 @@ $(READY): requirements.txt pyproject.toml
 
 book: $(READY)
 	@# Sphinx reports a warning only when it reads the page, so after a failure nothing read so far may be kept.
+	@# Sphinx copies _static only when it writes a page: let it, if something there is new.
+	@test -z "$$(find _static -newer _build/html/index.html 2>/dev/null)" || touch index.md
 	@$(BIN)/jupyter-book build --quiet -W --keep-going . || { rm -rf _build/.doctrees; exit 1; }
 
 test: $(READY)
