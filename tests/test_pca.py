@@ -132,7 +132,7 @@ def test_epsilon_may_be_zero_where_every_direction_has_some_variance_and_only_th
     steep = (X * [1, 1, 1e-9] if dtype is np.float64 else X * [1, 1, 1e-4]).astype(dtype)
     whitened = pca_whiten(fit_pca(steep, 3), steep, 0)
     np.testing.assert_allclose(np.cov(whitened.T, bias=True), np.eye(3), atol=1e-3)
-    on_a_line = np.outer(X[:, 0], [1, 2, 3]).astype(dtype)
+    on_a_line = np.outer(X[:, 0] - X[:, 0].mean(), [1, 1 / 3, 0.7]).astype(dtype)  # but for rounding
     for flat in (on_a_line, np.ones((4, 3), dtype)):
         with pytest.raises(ValueError, match="epsilon must be > 0 where the data do not vary"):
             pca_whiten(fit_pca(flat, 3), flat, 0)
