@@ -393,6 +393,41 @@ def test_dead_atoms_give_way_to_badly_reconstructed_samples():
     assert costs[1] < costs[0]
 
 
+def test_learning_with_atoms_that_die_and_atoms_that_live():
+    """Every turn against the sums over all turns before, of which an atom forgets those before its last death."""
+    m, size, k, lam, n_iter = 13, 4, 6, 1.7, 25
+    (X, _), atoms = problem(m, k, 8, seed=16), []
+    learn_dictionary(
+        X, k, lam, n_iter=n_iter, batch_size=size, n_code_iter=50, rng=np.random.default_rng(1),
+        callback=lambda iteration, D, cost: atoms.append(D.copy()),
+    )  # fmt: skip
+    rng, turns, unused, born, deaths_beside_the_living = np.random.default_rng(1), [], [0] * k, [0] * k, 0
+    rng.standard_normal((k, 8))
+    for turn in range(n_iter):
+        batch = X[rng.choice(m, size, replace=False)]
+        codes = fista(batch, atoms[turn], lam, 50)
+        turns.append((codes, batch))
+        for j in range(k):
+            unused[j] = unused[j] + size if np.all(codes[:, j] == 0) else 0
+        dead = [j for j in range(k) if unused[j] >= m]
+        for j in dead:
+            born[j], unused[j] = turn + 1, 0
+        AA, AX = np.zeros((k, k)), np.zeros((k, 8))
+        for t, (A, Y) in enumerate(turns):
+            weight = (1 - size / m) ** (turn - t)
+            for i in range(k):
+                AX[i] += weight * (A[:, i] @ Y) * (t >= born[i])
+                for j in range(k):
+                    AA[i, j] += weight * (A[:, i] @ A[:, j]) * (t >= max(born[i], born[j]))
+        expected = update_dictionary(atoms[turn], AA, AX)
+        residuals = np.linalg.norm(batch - codes @ atoms[turn], axis=1)
+        for j, i in zip(dead, sorted(range(size), key=lambda i: -residuals[i]), strict=False):
+            expected[j] = batch[i] / np.linalg.norm(batch[i])
+        np.testing.assert_allclose(atoms[turn + 1], expected, atol=1e-9)
+        deaths_beside_the_living += len(dead) * codes.any()
+    assert deaths_beside_the_living >= 5
+
+
 def learned_where_no_atom_responds(X, k):
     """Put the samples ``X`` among 40 dimensions and return the first dictionary and the one that replaces it."""
     X, seen = np.hstack([X, np.zeros((len(X), 40 - X.shape[1]))]), []
