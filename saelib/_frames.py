@@ -12,19 +12,27 @@ from collections import Counter
 
 WIDTH = 115  # pixels of a page for an inch of a figure: 6.6 inches fill a column of text
 SVG, XLINK = "{http://www.w3.org/2000/svg}", "{http://www.w3.org/1999/xlink}"
+EVERY_POINT = {"path.simplify": False}  # otherwise their number depends on last digits
 COLORS = 64  # of a PNG
 LETTER = "scale(0.015625)"  # how Matplotlib draws one: in units of 1/64
 
 
-def render(paint, figsize, columns):
-    """Return the Matplotlib figure that ``paint(axes)`` draws, and what it returns."""
+def draw_frame(draw, values, figsize, columns):
+    """Return the Matplotlib figure for these values and the sentence that describes it."""
     from matplotlib import rc_context
     from matplotlib.figure import Figure
 
-    with rc_context({"path.simplify": False}):  # how many points a line keeps would depend on its last digits
+    with rc_context(EVERY_POINT):
         figure = Figure(figsize=figsize, dpi=150)
-        said = paint(figure.subplots(1, columns))
-    return figure, said
+        axes = figure.subplots(1, columns)
+        try:
+            sentence = draw(axes, **values)
+        except Exception as error:
+            at = ", ".join(f"{key} = {value!r}" for key, value in values.items())
+            raise RuntimeError(f"draw failed at {at}: {type(error).__name__}: {error}") from error
+    if not isinstance(sentence, str) or not sentence:
+        raise ValueError(f"draw must return a sentence that describes the picture, got {sentence!r}")
+    return figure, sentence
 
 
 def png(figure):
@@ -33,7 +41,7 @@ def png(figure):
 
     full, small = io.BytesIO(), io.BytesIO()
     figure.savefig(full, format="png", dpi=150)
-    picture = Image.open(full).convert("RGB").quantize(COLORS, Image.Quantize.FASTOCTREE, dither=Image.Dither.NONE)
+    picture = Image.open(full).convert("RGB").quantize(COLORS, Image.Quantize.MEDIANCUT, dither=Image.Dither.NONE)
     picture.save(small, format="png", optimize=True)
     return base64.b64encode(small.getvalue()).decode()
 
@@ -57,7 +65,7 @@ def _compact(figure, prefix, shared):
     from matplotlib import rc_context
 
     content = io.StringIO()
-    with rc_context({"svg.hashsalt": "saelib", "svg.fonttype": "path", "path.simplify": False}):
+    with rc_context({"svg.hashsalt": "saelib", "svg.fonttype": "path"} | EVERY_POINT):
         figure.savefig(content, format="svg", metadata={"Date": None})
     tree = ET.fromstring(content.getvalue())
     root = ET.Element("svg", {"viewBox": tree.get("viewBox"), "stroke-linejoin": "round"})

@@ -6,16 +6,14 @@ where scripts are off, the start frame and the caption stand.
 """
 
 import itertools
-import json
 import math
 import re
 from hashlib import sha1
-from html import escape
 from typing import NamedTuple
 
 import numpy as np
 
-from . import _frames
+from . import _faces, _frames
 from ._checks import function, positive, whole_number
 
 MOST_FRAMES = 300
@@ -40,6 +38,7 @@ class Explorable(NamedTuple):
     sentences: tuple
     pictures: tuple
     shared: str
+    start: int
     start_png: str
     caption: str
     alt: str
@@ -48,9 +47,9 @@ class Explorable(NamedTuple):
     columns: int
 
     def _repr_mimebundle_(self, include=None, exclude=None):
-        bundle = {"text/plain": in_words(self), "text/html": as_html(self), "image/png": self.start_png}
+        bundle = {"text/plain": in_words(self), "text/html": _faces.as_html(self), "image/png": self.start_png}
         try:
-            return bundle | live(self)._repr_mimebundle_() | {"text/plain": bundle["text/plain"]}
+            return bundle | _faces.live(self)._repr_mimebundle_() | {"text/plain": bundle["text/plain"]}
         except ImportError:  # no ipywidgets, so no live face
             return bundle
 
@@ -134,25 +133,14 @@ def figure(draw, *, caption, alt, name=None, figsize=(5.2, 3.4), columns=1, **se
         raise ValueError(f"name must be a letter and then letters, digits and hyphens in lower case, got {name!r}")
 
     grid = itertools.product(*(s.values for s in settings.values()))
-    frames = [frame(draw, dict(zip(settings, values, strict=True)), figsize, columns) for values in grid]
+    frames = [_frames.draw_frame(draw, dict(zip(settings, values, strict=True)), figsize, columns) for values in grid]
+    start = int(np.ravel_multi_index([s.start for s in settings.values()], [len(s.values) for s in settings.values()]))
     figures, sentences = zip(*frames, strict=True)
     pictures, shared = _frames.markups(figures, prefix_of(name))
-    start_png = _frames.png(figures[start_of(settings)])
+    start_png = _frames.png(figures[start])
     return Explorable(
-        draw, settings, sentences, tuple(pictures), shared, start_png, caption, alt, name, figsize, columns
+        draw, settings, sentences, tuple(pictures), shared, start, start_png, caption, alt, name, figsize, columns
     )
-
-
-def frame(draw, values, figsize, columns):
-    """Return the Matplotlib figure for these values and the sentence that describes it."""
-    try:
-        drawn, sentence = _frames.render(lambda ax: draw(ax, **values), figsize, columns)
-    except Exception as error:
-        at = ", ".join(f"{key} = {value!r}" for key, value in values.items())
-        raise RuntimeError(f"draw failed at {at}: {type(error).__name__}: {error}") from error
-    if not isinstance(sentence, str) or not sentence:
-        raise ValueError(f"draw must return a sentence that describes the picture, got {sentence!r}")
-    return drawn, sentence
 
 
 def prefix_of(name):
@@ -160,123 +148,7 @@ def prefix_of(name):
     return "x" + sha1(name.encode()).hexdigest()[:3]
 
 
-def start_of(settings):
-    """Return the number of the frame shown first."""
-    return int(np.ravel_multi_index([s.start for s in settings.values()], [len(s.values) for s in settings.values()]))
-
-
 def in_words(e):
     """Return the explorable as one line of text."""
     ranges = (f"{s.label} from {s.words[0]} to {s.words[-1]} ({len(s.words)} values)" for s in e.settings.values())
     return f"Explorable figure: {e.caption.split('. ')[0].rstrip('.')}; {', '.join(ranges)}"
-
-
-# --- the face in the book ---------------------------------------------------------------------------------------
-
-
-def as_html(e):
-    """Return the explorable as HTML: the start frame, controls hidden until the script comes, the other frames."""
-    at = start_of(e.settings)
-    controls = "".join(control(s, f"{e.name}-{key.replace('_', '-')}") for key, s in e.settings.items())
-    frames = "".join(
-        f'<template data-says="{escape(says)}">{picture if k != at else ""}</template>\n'
-        for k, (says, picture) in enumerate(zip(e.sentences, e.pictures, strict=True))
-    )
-    return (
-        f'<figure class="explore" id="{e.name}" data-alt="{escape(e.alt)}">\n'
-        f'<div class="explore-frame">{described(e.pictures[at], e.alt, e.sentences[at])}</div>\n'
-        f'<div class="explore-controls" hidden>{controls}</div>\n'
-        f'<output class="explore-says" aria-live="polite"><span>{escape(e.sentences[at])}</span></output>\n'
-        f"<figcaption>{escape(e.caption)}</figcaption>\n{e.shared}\n{frames}</figure>"
-    )
-
-
-BUTTONS = (
-    '<div class="explore-buttons"><button type="button" data-step="-1">Back</button>'
-    '<button type="button" data-play="{:g}">Play</button>'
-    '<button type="button" data-step="1">Next</button></div>'
-)
-
-
-def described(picture, alt, sentence):
-    """Return the picture with its alternative text."""
-    attribute = "alt" if picture.startswith("<img") else "aria-label"
-    return re.sub(r"^<\w+", lambda tag: f'{tag[0]} {attribute}="{escape(f"{alt} {sentence}")}"', picture)
-
-
-def control(setting, id):
-    """Return the native control for one setting."""
-    label, words, start = escape(setting.label), [escape(w) for w in setting.words], setting.start
-    data = f'class="explore-setting" data-words="{escape(json.dumps(setting.words, ensure_ascii=False))}"'
-    if setting.kind == "choice":
-        radios = (
-            f'<label><input type="radio" name="{id}" value="{k}" autocomplete="off"{" checked" * (k == start)}>'
-            f" {word}</label>"
-            for k, word in enumerate(words)
-        )
-        return f"<fieldset {data}><legend>{label}</legend>{''.join(radios)}</fieldset>"
-    return (
-        f'<div {data}><label for="{id}">{label}</label> <span class="explore-value">{words[start]}</span>'
-        f'<input type="range" id="{id}" min="0" max="{len(words) - 1}" value="{start}" '
-        f'aria-valuetext="{words[start]}" autocomplete="off"></div>'
-    ) + (BUTTONS.format(setting.play) if setting.play else "")
-
-
-# --- the face in JupyterLab -------------------------------------------------------------------------------------
-
-
-def live(e):
-    """Return the explorable as an ipywidgets box, which calls the drawing function for any setting."""
-    import asyncio
-
-    import ipywidgets as widgets
-
-    controls = {key: live_control(s, widgets) for key, s in e.settings.items()}
-    picture, says = widgets.HTML(), widgets.HTML()
-    waiting = []
-
-    def show():
-        waiting.clear()
-        try:
-            drawn, sentence = frame(e.draw, {key: c.value for key, c in controls.items()}, e.figsize, e.columns)
-        except Exception as error:  # said where the reader looks: nobody reads the kernel's log
-            says.value = f"<p>{escape(str(error))}</p>"
-            return
-        picture.value = described(f'<img src="data:image/png;base64,{_frames.png(drawn)}">', e.alt, sentence)
-        says.value = f"<p>{escape(sentence)}</p>"
-
-    def show_soon(_):
-        # While one picture is drawn the slider moves on; of the settings that came meanwhile the last one is drawn.
-        try:
-            loop = asyncio.get_running_loop()
-        except RuntimeError:  # not in a kernel
-            return show()
-        if not waiting:
-            waiting.append(loop.call_later(0.03, show))
-
-    for c in controls.values():
-        c.observe(show_soon, "value")
-    first, setting = next(iter(controls.values())), next(iter(e.settings.values()))
-    play = widgets.Play(max=len(setting.values) - 1, interval=int(1000 * setting.play)) if setting.play else None
-    if play:
-        play.observe(lambda change: setattr(first, "value", setting.values[change.new]), "value")
-    show()
-    caption = widgets.HTML(f"<p><em>{escape(e.caption)}</em></p>")
-    return widgets.VBox([picture, *controls.values(), *([play] if play else []), says, caption])
-
-
-def live_control(s, widgets):
-    """Return the widget for one setting; a slider of decimals has ten positions where the book has one."""
-    about = {"description": s.label, "style": {"description_width": "initial"}, "layout": {"width": "32rem"}}
-    ratios, steps = np.ones(2), np.diff(s.values) if s.kind == "slider" else None
-    if s.kind == "choice":
-        return widgets.RadioButtons(options=list(zip(s.words, s.values, strict=True)), index=s.start, **about)
-    if not all(isinstance(v, float) for v in s.values):
-        return widgets.SelectionSlider(options=list(zip(s.words, s.values, strict=True)), index=s.start, **about)
-    about |= {"value": s.values[s.start], "readout_format": ".4g"}
-    if s.values[0] > 0 and len(s.values) > 2:
-        ratios = np.diff(np.log10(s.values))
-    if len(s.values) > 2 and np.allclose(ratios, ratios[0]) and not np.allclose(steps, steps[0]):
-        low, high = np.log10([s.values[0], s.values[-1]])
-        return widgets.FloatLogSlider(min=low, max=high, step=ratios[0] / 10, **about)
-    return widgets.FloatSlider(min=s.values[0], max=s.values[-1], step=steps.min() / 10, **about)

@@ -1,5 +1,6 @@
 """One example's way through a network with one hidden layer and back, step by step, every number with its formula."""
 
+from itertools import chain
 from typing import NamedTuple
 
 import numpy as np
@@ -29,89 +30,120 @@ def steps(params, x):
     They are the input, each hidden unit, each output unit, the cost, the output deltas, each hidden delta, and the
     gradients of W2 and of W1; the cost is that of this one example, without decay and sparsity.
     """
-    W1, b1, W2, b2 = params = check_params(params)
-    X = as_matrix(np.atleast_2d(x), "x", columns=W1.shape[1], unit_interval=True)
+    params = check_params(params)
+    X = as_matrix(np.atleast_2d(x), "x", columns=params.W1.shape[1], unit_interval=True)
     cache = forward(params, X)
     delta3 = output_delta(cache, X)
-    delta2 = hidden_delta(params, cache, delta3, rho=0.5, beta=0)[0]
-    (x,), (delta3,), (z2,), (a2,), (z3,), (a3,) = X, delta3, *cache
-    layers = [[(layer, k) for k in range(size)] for layer, size in enumerate((x.size, a2.size, a3.size))]
-    activations, deltas, known, told, found = (x, a2, a3), (None, delta2, delta3), {}, {}, []
-
-    def add(title, formulas, sentence, here, edges=()):
+    delta2 = hidden_delta(params, cache, delta3, rho=0.5, beta=0)
+    z2, a2, z3, a3 = (layer[0] for layer in cache)
+    p = Pass(*params, X[0], z2, a2, z3, a3, delta2[0], delta3[0])
+    activations, deltas, known, told, found = (p.x, p.a2, p.a3), (None, p.delta2, p.delta3), {}, {}, []
+    for title, formulas, sentence, here, edges in chain(_forward(p), _cost(p), _backward(p), _gradients(p)):
         now, values = (told, deltas) if "backward" in title else (known, activations)
         now.update({(layer, k): number(values[layer][k]) for layer, k in here})
         found.append(Step(title, tuple(edges), tuple(formulas), sentence, dict(known), dict(told), tuple(here)))
-
-    entries = ", ".join(map(number, x))
-    add("the input", (rf"$x = ({entries})$",), f"The input is x = ({entries}).", layers[0])
-    passes = [(1, "hidden", W1, b1, x, z2, a2), (2, "output", W2, b2, a2, z3, a3)]
-    for layer, kind, W, b, source, z, a in passes:
-        before = "x_i" if layer == 1 else "a^{(2)}_j"
-        for k in range(z.size):
-            total = weighted_sum(W[k], source) + ("" if b[k] < 0 else " + ") + number(b[k])
-            add(
-                f"forward, {kind} unit {k + 1}",
-                (
-                    rf"$z^{{({layer + 1})}}_{k + 1} = \sum_{'ij'[layer - 1]} W^{{({layer})}}_{{{k + 1}{before[-1]}}}\,"
-                    rf"{before} + b^{{({layer})}}_{k + 1}$",
-                    tex(rf"\quad = {total} = {number(z[k])}"),
-                    tex(rf"a^{{({layer + 1})}}_{k + 1} = f({number(z[k])}) = {number(a[k])}"),
-                ),
-                f"{kind.capitalize()} unit {k + 1} receives {total} = {number(z[k])}; "
-                f"its activation is f({number(z[k])}) = {number(a[k])}.",
-                [(layer, k)],
-                [((layer - 1, i), (layer, k), W[k, i]) for i in range(source.size)],
-            )
-    squares = " + ".join(f"({number(a)} \N{MINUS SIGN} {number(t)})²" for a, t in zip(a3, x, strict=True))
-    cost = number(reconstruction_error(a3[np.newaxis], X))
-    add(
-        "forward, the cost",
-        (r"$J = \frac{1}{2} \sum_k (a^{(3)}_k - x_k)^2$", tex(rf"\quad = \frac{{1}}{{2}}\,[{squares}]"))
-        + (tex(rf"\quad = {cost}"),),
-        f"The cost is half the sum of the squared differences between output and input: ½ [{squares}] = {cost}.",
-        layers[2],
-    )
-    lines = [
-        f"({number(a)} \N{MINUS SIGN} {number(t)}) · {number(a)} · (1 \N{MINUS SIGN} {number(a)}) = {number(d)}"
-        for a, t, d in zip(a3, x, delta3, strict=True)
-    ]
-    add(
-        "backward, the output deltas",
-        (r"$\delta^{(3)}_k = (a^{(3)}_k - x_k)\, a^{(3)}_k (1 - a^{(3)}_k)$",)
-        + tuple(tex(rf"\delta^{{(3)}}_{k + 1} = {line}") for k, line in enumerate(lines)),
-        f"Each output's delta is its difference times the slope of the sigmoid: {', '.join(map(number, delta3))}.",
-        layers[2],
-    )
-    for j in range(a2.size):
-        back = weighted_sum(W2[:, j], delta3)
-        slope = f"{number(a2[j])} · (1 \N{MINUS SIGN} {number(a2[j])})"
-        add(
-            f"backward, hidden unit {j + 1}",
-            (
-                rf"$\delta^{{(2)}}_{j + 1} = (\sum_k W^{{(2)}}_{{k{j + 1}}}\,\delta^{{(3)}}_k)\; "
-                rf"a^{{(2)}}_{j + 1} (1 - a^{{(2)}}_{j + 1})$",
-                tex(rf"\sum_k = {back} = {number(W2[:, j] @ delta3)}"),
-                tex(rf"\delta^{{(2)}}_{j + 1} = {number(W2[:, j] @ delta3)} · {slope} = {number(delta2[j])}"),
-            ),
-            f"Hidden unit {j + 1} collects {back} = {number(W2[:, j] @ delta3)}, and times the slope {slope} "
-            f"that is a delta of {number(delta2[j])}.",
-            [(1, j)],
-            [((1, j), (2, k), W2[k, j]) for k in range(a3.size)],
-        )
-    for layer, delta, source in ((2, delta3, a2), (1, delta2, x)):
-        at, start, before = ("k", "j", "a^{(2)}_j") if layer == 2 else ("j", "i", "x_i")
-        add(
-            f"backward, the gradient of W{'⁽²⁾' if layer == 2 else '⁽¹⁾'}",
-            (rf"$\partial J / \partial W^{{({layer})}}_{{{at}{start}}} = \delta^{{({layer + 1})}}_{at}\, {before}$",)
-            + tuple([tex(f"{factor(d)} · {number(s)} = {number(d * s)}") for s in source] for d in delta),
-            "Each weight's derivative is the delta where it arrives times the activation where it starts: "
-            + "; ".join(", ".join(number(d * s) for s in source) for d in delta)
-            + ".",
-            [],
-            [((layer - 1, i), (layer, k), None) for i in range(source.size) for k in range(delta.size)],
-        )
     return found
+
+
+class Pass(NamedTuple):
+    """All numbers of one example's way, in vectors."""
+
+    W1: np.ndarray
+    b1: np.ndarray
+    W2: np.ndarray
+    b2: np.ndarray
+    x: np.ndarray
+    z2: np.ndarray
+    a2: np.ndarray
+    z3: np.ndarray
+    a3: np.ndarray
+    delta2: np.ndarray
+    delta3: np.ndarray
+
+
+# Each part yields for its steps: title, formulas, sentence, the units it is about, and the edges.
+
+
+def _forward(p):
+    entries = ", ".join(map(number, p.x))
+    yield "the input", [rf"$x = ({entries})$"], f"The input is x = ({entries}).", _units(0, p.x), []
+    for k in range(p.z2.size):
+        yield _forward_unit(1, "hidden", k, p.W1[k], p.b1[k], p.x, p.z2[k], p.a2[k], "i", "x_i")
+    for k in range(p.z3.size):
+        yield _forward_unit(2, "output", k, p.W2[k], p.b2[k], p.a2, p.z3[k], p.a3[k], "j", "a^{(2)}_j")
+
+
+def _forward_unit(layer, kind, k, w, b, source, z, a, index, symbol):
+    total, z, a = f"{weighted_sum(w, source)} + {factor(b)}", number(z), number(a)
+    formulas = (
+        rf"$z^{{({layer + 1})}}_{k + 1} = \sum_{index} W^{{({layer})}}_{{{k + 1}{index}}}\, {symbol}"
+        rf" + b^{{({layer})}}_{k + 1}$",
+        tex(rf"\quad = {total} = {z}"),
+        tex(rf"a^{{({layer + 1})}}_{k + 1} = f({z}) = {a}"),
+    )
+    sentence = f"{kind.capitalize()} unit {k + 1} receives {total} = {z}; its activation is f({z}) = {a}."
+    edges = [((layer - 1, i), (layer, k), weight) for i, weight in enumerate(w)]
+    return f"forward, {kind} unit {k + 1}", formulas, sentence, [(layer, k)], edges
+
+
+def _cost(p):
+    squares = " + ".join(f"({number(a)} \N{MINUS SIGN} {number(t)})²" for a, t in zip(p.a3, p.x, strict=True))
+    cost = number(reconstruction_error(p.a3[np.newaxis], p.x[np.newaxis]))
+    formulas = (
+        r"$J = \frac{1}{2} \sum_k (a^{(3)}_k - x_k)^2$",
+        tex(rf"\quad = \frac{{1}}{{2}}\,[{squares}]"),
+        tex(rf"\quad = {cost}"),
+    )
+    sentence = f"The cost is half the sum of the squared differences of output and input: ½ [{squares}] = {cost}."
+    yield "forward, the cost", formulas, sentence, _units(2, p.a3), []
+
+
+def _backward(p):
+    errors = [
+        f"({number(a)} \N{MINUS SIGN} {number(t)}) · {number(a)} · (1 \N{MINUS SIGN} {number(a)}) = {number(d)}"
+        for a, t, d in zip(p.a3, p.x, p.delta3, strict=True)
+    ]
+    formulas = [r"$\delta^{(3)}_k = (a^{(3)}_k - x_k)\, a^{(3)}_k (1 - a^{(3)}_k)$"]
+    formulas += [tex(rf"\delta^{{(3)}}_{k + 1} = {line}") for k, line in enumerate(errors)]
+    sentence = f"Each output's delta is its difference times the slope of the sigmoid: {'; '.join(errors)}."
+    yield "backward, the output deltas", formulas, sentence, _units(2, p.a3), []
+    for j in range(p.a2.size):
+        back, sum_ = weighted_sum(p.W2[:, j], p.delta3), number(p.W2[:, j] @ p.delta3)
+        a, delta = number(p.a2[j]), number(p.delta2[j])
+        slope = f"{a} · (1 \N{MINUS SIGN} {a})"
+        formulas = (
+            rf"$\delta^{{(2)}}_{j + 1} = (\sum_k W^{{(2)}}_{{k{j + 1}}}\,\delta^{{(3)}}_k)\;"
+            rf" a^{{(2)}}_{j + 1} (1 - a^{{(2)}}_{j + 1})$",
+            tex(rf"\sum_k = {back} = {sum_}"),
+            tex(rf"\delta^{{(2)}}_{j + 1} = {factor(p.W2[:, j] @ p.delta3)} · {slope} = {delta}"),
+        )
+        sentence = (
+            f"Hidden unit {j + 1} collects {back} = {sum_}; times the slope, {slope}, that is its delta, {delta}."
+        )
+        edges = [((1, j), (2, k), weight) for k, weight in enumerate(p.W2[:, j])]
+        yield f"backward, hidden unit {j + 1}", formulas, sentence, [(1, j)], edges
+
+
+def _gradients(p):
+    for layer, delta, source, at, start, symbol in (
+        (2, p.delta3, p.a2, "k", "j", "a^{(2)}_j"),
+        (1, p.delta2, p.x, "j", "i", "x_i"),
+    ):
+        table = [[f"{factor(d)} · {number(s)} = {number(d * s)}" for s in source] for d in delta]
+        formulas = [
+            rf"$\partial J / \partial W^{{({layer})}}_{{{at}{start}}} = \delta^{{({layer + 1})}}_{at}\, {symbol}$"
+        ]
+        formulas += [[tex(entry) for entry in row] for row in table]
+        sentence = (
+            "The derivative by a weight is the delta where it arrives times the activation where it starts: "
+            f"{'; '.join(', '.join(row) for row in table)}."
+        )
+        edges = [((layer - 1, i), (layer, k), None) for i in range(source.size) for k in range(delta.size)]
+        yield f"backward, the gradient of W{'⁽¹⁾⁽²⁾'[3 * layer - 3 : 3 * layer]}", formulas, sentence, [], edges
+
+
+def _units(layer, values):
+    return [(layer, k) for k in range(len(values))]
 
 
 def step_through(step, params, x, ax):
