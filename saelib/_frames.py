@@ -13,8 +13,7 @@ from collections import Counter
 WIDTH = 115  # pixels of a page for an inch of a figure: 6.6 inches fill a column of text
 SVG, XLINK = "{http://www.w3.org/2000/svg}", "{http://www.w3.org/1999/xlink}"
 EVERY_POINT = {"path.simplify": False}  # otherwise their number depends on last digits
-COLORS = 64  # of a PNG
-LETTER = "scale(0.015625)"  # how Matplotlib draws one: in units of 1/64
+COLORS = 32  # of a PNG
 
 
 def draw_frame(draw, values, figsize, columns):
@@ -61,7 +60,7 @@ def markups(figures, prefix):
 
 
 def _compact(figure, prefix, shared):
-    """Return the figure as an SVG tree without what browsers do not need; letters are moved to ``shared``."""
+    """Return the figure as an SVG tree without what browsers do not need; what it defines is moved to ``shared``."""
     from matplotlib import rc_context
 
     content = io.StringIO()
@@ -72,14 +71,13 @@ def _compact(figure, prefix, shared):
     root.extend(tree[2:])  # after the metadata and the style
     for parent in list(root.iter()):
         for element in list(parent):
-            is_letter = element.get("transform") == LETTER
             _tidy(element, prefix)
-            if is_letter:
-                shared[element.get("id")] = element
+            if parent.tag in (f"{SVG}defs", "defs"):  # a letter, a marker, a clipping path; its id tells its content
+                shared.setdefault(element.get("id"), element)
                 parent.remove(element)
     for parent in list(root.iter()):
-        for element in [e for e in parent if e.tag == "defs" and not len(e)]:
-            parent.remove(element)
+        for empty in [element for element in parent if element.tag == "defs"]:
+            parent.remove(empty)
     return root
 
 

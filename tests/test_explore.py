@@ -27,6 +27,8 @@ ABOUT = {"caption": "A line of some slope. It turns.", "alt": "A line through th
 
 def line(ax, slope=1.0, kind="straight"):
     ax.plot(X, slope * (X if kind == "straight" else np.tanh(X)))
+    ax.plot(0, 0, "o")
+    ax.plot(slope, 0, "o")
     ax.set(xlim=(-3, 3), ylim=(-9, 9), xlabel="$x$")
     return f"At x = 3 the {kind} line is at {slope * (3 if kind == 'straight' else np.tanh(3)):.2f}."
 

@@ -1,5 +1,6 @@
 """Open every page of the built book in a real browser, from the disk, with the network cut off (`make site-test`)."""
 
+import gzip
 import os
 import re
 import shutil
@@ -227,3 +228,206 @@ def test_search_finds_a_page_by_its_words(tab):
     assert any("notation" in link for link in found.evaluate_all("links => links.map(link => link.href)"))
     assert tab.outside == []
     assert tab.errors == []
+
+
+# --- figures to explore -----------------------------------------------------------------------------------------
+
+FIGURE_BYTES, PAGE_BYTES, COMPRESSED_BYTES = 250_000, 3_000_000, 500_000
+
+
+def state(figure):
+    """What a figure shows and says, and where its parts are."""
+    return figure.evaluate(
+        """figure => {
+             const picture = figure.querySelector(".explore-frame").firstElementChild;
+             const box = e => {
+               const {x, y, width, height} = e.getBoundingClientRect();
+               return [x + scrollX, y + scrollY, width, height].map(Math.round);
+             };
+             const parts = [figure, ...figure.querySelectorAll(".explore-frame > *, input, button, figcaption")];
+             const told = picture.cloneNode(true);
+             ["alt", "aria-label"].forEach(name => told.removeAttribute(name));
+             return {picture: told.outerHTML, words: picture.getAttribute("alt") || picture.getAttribute("aria-label"),
+                     says: figure.querySelector("output").textContent,
+                     boxes: parts.map(box)};
+           }"""
+    )
+
+
+def move_every_control(tab, figure):
+    """Move each control of a figure by keyboard and back; the figure changes, stays in its place, and comes back."""
+    start = state(figure)
+    for slider in figure.locator("input[type=range]").all():
+        there, back = (
+            ("ArrowRight", "ArrowLeft") if slider.evaluate("e => e.value == e.min") else ("ArrowLeft", "ArrowRight")
+        )
+        check_one_control(tab, figure, slider, there, back, start)
+    for group in figure.locator("fieldset").all():
+        check_one_control(tab, figure, group.locator("input:checked"), "ArrowRight", "ArrowLeft", start)
+
+
+def check_one_control(tab, figure, control, there, back, start):
+    control.focus()
+    tab.keyboard.press(there)
+    now = state(figure)
+    assert now["picture"] != start["picture"], "the picture did not change"
+    assert now["words"] != start["words"], "the picture's description did not change"
+    assert now["says"] != start["says"], "nothing was said"
+    assert now["boxes"] == start["boxes"], "something moved"
+    tab.keyboard.press(back)
+    again = state(figure)
+    assert [again[key] for key in ("picture", "words", "boxes")] == [
+        start[key] for key in ("picture", "words", "boxes")
+    ]
+
+
+def test_every_figure_answers_to_the_keyboard_and_stays_in_its_place(page):
+    for figure in page.locator("figure.explore").all():
+        move_every_control(page, figure)
+    assert page.errors == []
+
+
+def test_pages_are_light(page):
+    html = page.source.read_bytes()
+    assert len(html) <= PAGE_BYTES and len(gzip.compress(html)) <= COMPRESSED_BYTES
+    for figure in re.findall(rb'<figure class="explore".*?</figure>', html, re.S):
+        assert len(figure) <= FIGURE_BYTES, figure[:120]
+
+
+def test_no_two_things_on_a_page_have_one_id(page):
+    twice = page.evaluate(
+        """() => [...document.querySelectorAll("figure.explore, figure.explore *")].map(e => e.id)
+                  .filter(id => id && document.querySelectorAll("#" + CSS.escape(id)).length > 1)"""
+    )
+    assert twice == []
+
+
+@pytest.fixture(scope="session")
+def explorables(tmp_path_factory):
+    """A page with two figures to explore, the book's script and style, and a policy that forbids all else."""
+    import matplotlib
+
+    matplotlib.use("Agg")
+    from saelib import explore
+
+    def line(ax, slope, kind="solid"):
+        ax.plot([0, 1], [0, slope], linestyle=kind)
+        ax.set_ylim(0, 4)
+        return f"The {kind} line rises to {slope}" + " and that is a good deal for a line to rise" * slope + "."
+
+    def image(ax, row):
+        ax.imshow([[k == row] * 3 for k in range(3)])
+        return f"Row {row} is white."
+
+    kind = explore.choice("Line", {"solid": "-", "dashed": "--"})
+    figures = [
+        explore.figure(
+            lambda ax, slope, kind: line(ax, slope, kind),
+            caption="A line that rises.",
+            alt="A line from the origin.",
+            name="first",
+            slope=explore.slider("Slope", [1, 2, 3, 4], start=2, play=0.1),
+            kind=kind,
+        ),
+        explore.figure(
+            image,
+            caption="An image of three rows.",
+            alt="Three rows of pixels.",
+            name="second",
+            row=explore.slider("Row", [0, 1, 2]),
+        ),
+    ]
+    body = "".join(figure._repr_mimebundle_()["text/html"] for figure in figures)
+    page = tmp_path_factory.mktemp("explorables") / "page.html"
+    static = SITE.parents[1] / "_static"
+    page.write_text(
+        f"""<!DOCTYPE html><html lang="en" data-theme="light"><head><meta charset="utf-8"><title>A page</title>
+        <meta http-equiv="Content-Security-Policy"
+              content="default-src 'none'; script-src file:; style-src file:; img-src data:">
+        <link rel="stylesheet" href="{(static / "book.css").as_uri()}">
+        <script src="{(static / "explore.js").as_uri()}"></script></head>
+        <body><main class="bd-article"><h1>A page</h1>{body}<p>What follows.</p></main></body></html>""",
+        encoding="utf-8",
+    )
+    return page.as_uri()
+
+
+def test_figures_answer_to_the_keyboard_under_a_strict_policy(tab, explorables):
+    for viewport in (DESK, PHONE):
+        tab.set_viewport_size(viewport)
+        tab.goto(explorables)
+        below = tab.evaluate("document.documentElement.scrollHeight")
+        for figure in tab.locator("figure.explore").all():
+            move_every_control(tab, figure)
+            assert figure.locator(".explore-frame > *").count() == 1
+        assert tab.evaluate("document.documentElement.scrollHeight") == below
+        assert tab.evaluate("document.documentElement.scrollWidth") <= viewport["width"]
+    assert tab.errors == [] and tab.outside == []
+
+
+def test_a_listener_hears_the_setting_and_what_there_is_to_see(tab, explorables):
+    tab.goto(explorables)
+    tab.locator("#first-slope").press("End")
+    output = tab.locator("#first output")
+    assert output.get_attribute("aria-live") == "polite"
+    assert output.locator("span").first.text_content().startswith("Slope 4, Line solid. The - line rises to 4")
+    assert tab.locator("#first-slope").get_attribute("aria-valuetext") == "4"
+    assert (
+        tab.locator("#first svg[role=img]")
+        .get_attribute("aria-label")
+        .startswith("A line from the origin. The - line rises to 4")
+    )
+    heard = output.locator(".explore-heard").bounding_box()
+    assert heard["width"] <= 1 and heard["height"] <= 1  # the reader sees the setting beside the slider
+    assert tab.locator("#first .explore-value").inner_text() == "4"
+
+
+def test_play_steps_to_the_end_stops_there_and_begins_again(tab, explorables):
+    from playwright.sync_api import expect
+
+    tab.goto(explorables)
+    play, slider = tab.locator("#first [data-play]"), tab.locator("#first-slope")
+    play.press("Enter")
+    assert (play.inner_text(), slider.input_value()) == ("Pause", "2")
+    expect(play).to_have_text("Play")
+    assert slider.input_value() == "3"
+    play.press("Enter")
+    assert (play.inner_text(), slider.input_value()) == ("Pause", "0")
+    play.press("Enter")
+    tab.wait_for_timeout(300)
+    assert (play.inner_text(), slider.input_value()) == ("Play", "0")
+    play.press("Enter")
+    slider.press("Home")  # whoever takes the slider wants to look
+    assert play.inner_text() == "Play"
+    tab.locator("#first [data-step='1']").press("Enter")
+    tab.locator("#first [data-step='1']").press("Enter")
+    tab.locator("#first [data-step='-1']").press("Enter")
+    assert slider.input_value() == "1"
+
+
+def test_who_wants_less_motion_goes_step_by_step(tab, explorables):
+    tab.emulate_media(reduced_motion="reduce")
+    tab.goto(explorables)
+    assert not tab.locator("#first [data-play]").is_visible()
+    assert tab.locator("#first [data-step='1']").is_visible()
+
+
+def test_paper_shows_the_frame_of_the_moment(tab, explorables):
+    tab.goto(explorables)
+    tab.locator("#first-slope").press("End")
+    tab.emulate_media(media="print")
+    assert tab.locator("#first .explore-frame svg").is_visible()
+    assert "rises to 4" in tab.locator("#first .explore-frame svg").get_attribute("aria-label")
+    assert not tab.locator("#first .explore-controls").is_visible()
+
+
+def test_without_scripts_the_start_frame_and_the_caption_stand(browser, explorables):
+    context = browser.new_context(java_script_enabled=False)
+    tab = context.new_page()
+    tab.goto(explorables)
+    assert tab.locator("#first .explore-frame svg").bounding_box()["height"] > 300
+    assert tab.locator("#second .explore-frame img").is_visible()
+    assert tab.locator("#first figcaption").inner_text() == "A line that rises."
+    assert tab.locator("#first output").inner_text().startswith("The - line rises to 2")
+    assert not tab.locator("#first .explore-controls").is_visible()
+    context.close()
