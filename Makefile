@@ -29,7 +29,7 @@ export PYTHONUTF8              := 1
 # Several processes side by side: one thread of linear algebra in each.
 ONE_THREAD := OPENBLAS_NUM_THREADS=1 OMP_NUM_THREADS=1
 
-.PHONY: help book test lab notebooks site-test lint data clean
+.PHONY: help book test lab notebooks site-test mutants lint data clean
 
 help: ## this list
 	@echo "make book        build the book: open _build/html/index.html afterwards, with or without a network"
@@ -37,6 +37,7 @@ help: ## this list
 	@echo "make lab         open the chapters in JupyterLab, to run them and change things"
 	@echo "make notebooks   execute the chapters in place and store their outputs (a second run changes no byte)"
 	@echo "make site-test   open the built book in a headless Chromium with the network cut off, and check every page"
+	@echo "make mutants     put one mistake at a time into the library, and count those that its tests notice (ten minutes)"
 	@echo "make lint        check the style of the code and the spelling of the text"
 	@echo "make data        fetch MNIST, which some chapters use when it is there"
 	@echo "make clean       remove what was built (the folder .venv stays)"
@@ -69,6 +70,18 @@ notebooks: $(READY)
 
 site-test: book
 	@HOME=$(HOUSE) $(BIN)/python -m pytest tests/test_site.py -m site
+
+# The tool is installed at its first use, and may change nothing that is pinned.
+MUTMUT_VERSION := 3.8.1
+MUTMUT         := $(VENV)/mutmut-$(MUTMUT_VERSION)
+
+$(MUTMUT): $(READY)
+	@echo "Installing mutmut into $(VENV)"
+	@$(BIN)/python -m pip install --quiet --no-compile --constraint requirements.txt mutmut==$(MUTMUT_VERSION)
+	@touch $@
+
+mutants: $(MUTMUT)
+	@$(ONE_THREAD) $(BIN)/python tools/mutants.py $(JOBS)
 
 # Links and cross-references between the pages are checked by the build itself: `make book` stops at a dangling one.
 lint: $(READY)
