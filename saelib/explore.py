@@ -46,10 +46,16 @@ class Explorable(NamedTuple):
     figsize: tuple
     columns: int
 
+    def __repr__(self):
+        ranges = (
+            f"{s.label} from {s.words[0]} to {s.words[-1]} ({len(s.words)} values)" for s in self.settings.values()
+        )
+        return f"Explorable figure: {self.caption.split('. ')[0].rstrip('.')}; {', '.join(ranges)}"
+
     def _repr_mimebundle_(self, include=None, exclude=None):
-        bundle = {"text/plain": in_words(self), "text/html": _faces.as_html(self), "image/png": self.start_png}
+        bundle = {"text/plain": repr(self), "text/html": _faces.as_html(self), "image/png": self.start_png}
         try:
-            return bundle | _faces.live(self)._repr_mimebundle_() | {"text/plain": bundle["text/plain"]}
+            return bundle | _faces.live(self)._repr_mimebundle_() | {"text/plain": repr(self)}
         except ImportError:  # no ipywidgets, so no live face
             return bundle
 
@@ -146,9 +152,3 @@ def figure(draw, *, caption, alt, name=None, figsize=(5.2, 3.4), columns=1, **se
 def prefix_of(name):
     """Return four letters and digits that begin the ids inside the figure of this name."""
     return "x" + sha1(name.encode()).hexdigest()[:3]
-
-
-def in_words(e):
-    """Return the explorable as one line of text."""
-    ranges = (f"{s.label} from {s.words[0]} to {s.words[-1]} ({len(s.words)} values)" for s in e.settings.values())
-    return f"Explorable figure: {e.caption.split('. ')[0].rstrip('.')}; {', '.join(ranges)}"

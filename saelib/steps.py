@@ -105,7 +105,9 @@ def _backward(p):
     ]
     formulas = [r"$\delta^{(3)}_k = (a^{(3)}_k - x_k)\, a^{(3)}_k (1 - a^{(3)}_k)$"]
     formulas += [tex(rf"\delta^{{(3)}}_{k + 1} = {line}") for k, line in enumerate(errors)]
-    sentence = f"Each output's delta is its difference times the slope of the sigmoid: {'; '.join(errors)}."
+    sentence = (
+        f"Each output's delta is its difference times the slope of the sigmoid: {', '.join(map(number, p.delta3))}."
+    )
     yield "backward, the output deltas", formulas, sentence, _units(2, p.a3), []
     for j in range(p.a2.size):
         back, sum_ = weighted_sum(p.W2[:, j], p.delta3), number(p.W2[:, j] @ p.delta3)
@@ -136,7 +138,7 @@ def _gradients(p):
         formulas += [[tex(entry) for entry in row] for row in table]
         sentence = (
             "The derivative by a weight is the delta where it arrives times the activation where it starts: "
-            f"{'; '.join(', '.join(row) for row in table)}."
+            f"{'; '.join(', '.join(number(d * s) for s in source) for d in delta)}."
         )
         edges = [((layer - 1, i), (layer, k), None) for i in range(source.size) for k in range(delta.size)]
         yield f"backward, the gradient of W{'⁽¹⁾⁽²⁾'[3 * layer - 3 : 3 * layer]}", formulas, sentence, [], edges

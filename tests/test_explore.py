@@ -83,6 +83,14 @@ def test_the_faces(drawn):
     assert Image.open(io.BytesIO(base64.b64decode(bundle["image/png"]))).size == (780, 510)
 
 
+def test_what_a_notebook_stores_is_these_faces(drawn):
+    from IPython.core.interactiveshell import InteractiveShell
+
+    data, _ = InteractiveShell.instance().display_formatter.format(drawn)
+    assert data["text/plain"].startswith("Explorable figure: A line of some slope; slope from")
+    assert set(data) == set(drawn._repr_mimebundle_())
+
+
 def test_without_ipywidgets_the_other_faces_remain(drawn, monkeypatch):
     monkeypatch.setitem(sys.modules, "ipywidgets", None)
     assert set(drawn._repr_mimebundle_()) == {"text/plain", "text/html", "image/png"}
@@ -366,17 +374,17 @@ def test_there_is_a_step_for_each_unit_each_way_and_each_sum_is_right(params, x)
     found = steps.steps(params, x)
     sizes = params.W1.shape[::-1]
     assert len(found) == 1 + sizes[1] + sizes[0] + 1 + 1 + sizes[1] + 2
-    pieces = [piece for step in found for piece in re.split(r"[;:,] | receives | collects ", step.sentence)]
-    sums = [piece.strip(".").split(" = ") for piece in pieces if " · " in piece and " = " in piece]
-    assert len(sums) == sizes[1] + 2 * sizes[0] + sizes[1] + 2 * sizes[0] * sizes[1]
+    lines = [[line] if isinstance(line, str) else line for step in found for line in step.formulas]
+    sums = [plain(entry).split(" = ")[-2:] for line in lines for entry in line if r" \cdot " in entry]
+    assert len(sums) == sizes[1] + 2 * sizes[0] + 2 * sizes[1] + 2 * sizes[0] * sizes[1]
     for formula, result in sums:
-        assert eval(plain(formula)) == pytest.approx(float(plain(result)), abs=4e-4)  # of numbers with four decimals
+        assert eval(formula) == pytest.approx(float(result), abs=4e-4)  # of numbers with four decimals
     for z, a in re.findall(r"f\((\S+)\) = (\d\S*)\.", " ".join(step.sentence for step in found)):
         assert 1 / (1 + np.exp(-float(plain(z)))) == pytest.approx(float(plain(a)), abs=1e-4)
 
 
 def plain(formula):
-    return formula.replace("\N{MINUS SIGN}", "-").replace("·", "*")
+    return formula.replace("\N{MINUS SIGN}", "-").replace(r"\cdot", "*").strip("$")
 
 
 @pytest.mark.parametrize("params, x", list(example()))
@@ -388,7 +396,9 @@ def test_the_last_steps_hold_the_gradient_that_nudging_finds(params, x):
     )
     gradient = saelib.unpack(nudged, params)
     for step, wanted in zip(steps.steps(params, x)[-2:], (gradient.W2, gradient.W1), strict=True):
-        shown = [float(entry) for entry in re.findall(r"= (-?[\d.]*\d)", plain(step.sentence))]
+        shown = [float(plain(entry).split(" = ")[-1]) for row in step.formulas[1:] for entry in row]
+        said = [float(entry) for entry in re.findall(r"-?[\d.]*\d", plain(step.sentence))]
+        assert said == shown
         assert np.allclose(shown, wanted.ravel(), atol=5.1e-5)
 
 
