@@ -5,10 +5,10 @@ from .words import Line, chapter
 _MINIMIZE = chapter("What we minimize", "backpropagation", "eq-reconstruction")
 _DECAY = chapter("What we minimize", "backpropagation", "eq-weight-decay")
 _NUDGE = chapter("Nudging a weight", "backpropagation", "eq-central-difference")
-_RHO_HAT = chapter("The cost of a sparse autoencoder", "natural-images", "eq-rho-hat")
-_KL = chapter("The cost of a sparse autoencoder", "natural-images", "eq-kl")
-_KL_PRIME = chapter("One more term in the hidden delta", "natural-images", "eq-kl-prime")
-_DELTA2 = chapter("One more term in the hidden delta", "natural-images", "eq-delta2")
+_RHO_HAT = chapter("How active is a unit?", "kl-divergence", "eq-rho-hat")
+_KL = chapter("Two coins", "kl-divergence", "eq-kl")
+_KL_PRIME = chapter("Slope and curvature", "kl-divergence", "eq-kl-prime")
+_DELTA2 = chapter("One more term in the hidden delta", "sparse-gradient", "eq-delta2")
 
 LINES = (
     Line(
@@ -50,7 +50,7 @@ LINES = (
     ),
     Line(
         "One number is wanted for each hidden unit; adding them up is the penalty's affair.",
-        chapter("The cost of a sparse autoencoder", "natural-images", "eq-sparsity-penalty"),
+        chapter("The penalty", "kl-divergence", "eq-sparsity-penalty"),
         {
             "kl_summed": "the units' values are added up to one number",
             "kl_averaged": "the units' values are averaged to one number",
