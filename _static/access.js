@@ -49,7 +49,6 @@
     await window.MathJax?.startup?.promise;
     marks();
     scroll();
-    window.addEventListener("resize", scroll);
-    document.addEventListener("toggle", scroll, true);
+    new ResizeObserver(scroll).observe(document.querySelector("main")); // a window resized, a solution opened
   });
 })();

@@ -173,6 +173,44 @@ CONTRAST = r"""() => {
 }"""
 
 
+def test_axe_finds_no_violation(page):
+    """With every solution and every folded cell open, in light and dark, on a desk and on a phone."""
+    from axe_playwright_python.sync_playwright import Axe
+
+    fold = """open => {
+      document.querySelectorAll("details").forEach(e => { e.open = open; });
+      document.querySelectorAll("button.toggle-button").forEach(e => {
+        if (e.classList.contains("toggle-button-hidden") == open) e.click();
+      });
+    }"""
+    violations = {}
+    page.evaluate(fold, True)
+    for size in (DESK, PHONE):
+        page.set_viewport_size(size)
+        for theme in ("dark", "light"):
+            page.emulate_media(color_scheme=theme)
+            page.wait_for_timeout(500)  # colors fade over
+            # The glyphs of a formula are hidden from who listens, and their color is that of the text around them.
+            # Style sheets may not be read again from a disk, so axe is not to try ("preload").
+            options = {"preload": False, "resultTypes": ["violations"]}
+            found = Axe().run(page, context={"exclude": [["mjx-math"]]}, options=options).response
+            assert found["passes"]
+            for rule in found["violations"]:
+                at = [element["html"][:160] for element in rule["nodes"][:5]]
+                violations[rule["id"], theme, size["width"]] = rule["help"], len(rule["nodes"]), at
+    page.set_viewport_size(DESK)
+    page.evaluate(fold, False)
+    assert violations == {}
+
+
+def test_every_numbered_equation_and_figure_has_a_link_to_itself(page):
+    numbered = page.locator("main .eqno, main figcaption:has(.caption-number)")
+    for number in numbered.all():
+        link = number.locator("a.headerlink")
+        assert link.get_attribute("title") in ("Link to this equation", "Link to this image")
+        assert link.evaluate("a => document.getElementById(decodeURIComponent(a.hash.slice(1))).contains(a)")
+
+
 def test_links_within_the_book_lead_somewhere(page):
     broken = []
     for target, fragment in page.evaluate(
@@ -198,8 +236,11 @@ def test_solutions_open_with_the_keyboard(page):
 @pytest.mark.parametrize("chapter", [page for page in PAGES if page.startswith("chapters/")])
 def test_a_chapter_can_be_downloaded_as_the_notebook_it_is(tab, chapter):
     load(tab, chapter)
-    download = tab.locator('a[href$=".ipynb"]').first.evaluate("a => decodeURI(a.pathname)")
-    assert Path(download).read_bytes() == (SITE.parents[1] / chapter).with_suffix(".ipynb").read_bytes()
+    notebook = (SITE.parents[1] / chapter).with_suffix(".ipynb").read_bytes()
+    links = tab.locator('a[download][href$=".ipynb"]')
+    assert links.filter(has_text="Download this notebook").is_visible()
+    for link in links.all():
+        assert Path(link.evaluate("a => decodeURI(a.pathname)")).read_bytes() == notebook
 
 
 def test_dark_mode_can_be_switched_on_and_stays_on(tab):

@@ -1,0 +1,158 @@
+"""The small extensions of the book (`_ext`), tried on a book of three pages that is built here."""
+
+import json
+import re
+import sys
+import xml.etree.ElementTree as ElementTree
+from pathlib import Path
+
+import pytest
+from sphinx.cmd.build import build_main
+
+sys.path.insert(0, str(Path(__file__).parents[1] / "_ext"))
+
+import under_the_title
+
+CONFIG = """
+project = "A book"
+html_theme = "sphinx_book_theme"
+extensions = ["myst_nb", "sphinxcontrib.bibtex", "public_address", "under_the_title", "citation_roles"]
+myst_enable_extensions = ["dollarmath"]
+exclude_patterns = ["_build"]
+nb_execution_mode = "off"
+html_sourcelink_suffix = ""
+bibtex_bibfiles = ["papers.bib"]
+"""
+
+INDEX = """# A "book" & more
+
+In $x$ raw.
+
+It has 2 < 3 "parts".
+
+```{toctree}
+chapters/zebra
+papers
+```
+"""
+
+PAPERS = """# Papers
+
+```{bibliography}
+:all:
+```
+"""
+
+BIB = """@book{a, author = {A. Author}, title = {One}, publisher = {P}, year = {2001}}
+@book{b, author = {B. Author}, title = {Two}, publisher = {P}, year = {2002}}
+"""
+
+
+def notebook(*cells):
+    cells = [{"cell_type": kind, "id": str(k), "metadata": {}, "source": text} for k, (kind, text) in enumerate(cells)]
+    for cell in cells:
+        if cell["cell_type"] == "code":
+            cell |= {"execution_count": 1, "outputs": []}
+    kernel = {"kernelspec": {"name": "python3", "display_name": "Python 3", "language": "python"}}
+    return json.dumps({"cells": cells, "metadata": kernel, "nbformat": 4, "nbformat_minor": 5})
+
+
+ZEBRA = notebook(("markdown", "# Zebras\n\n" + "Stripes. " * 419), ("code", "stripes = 1 " + "+ 1 " * 900))
+
+
+@pytest.fixture
+def build(tmp_path):
+    """A function that builds the book, with any warning an error, and returns the folder of the pages."""
+    files = {
+        "conf.py": CONFIG,
+        "index.md": INDEX,
+        "chapters/zebra.ipynb": ZEBRA,
+        "papers.md": PAPERS,
+        "papers.bib": BIB,
+    }
+    (tmp_path / "chapters").mkdir()
+    for name, text in files.items():
+        (tmp_path / name).write_text(text, "utf-8")
+
+    def build(address=""):
+        site = tmp_path / "_build" / "html"
+        command = ["-q", "-W", "--keep-going", "-D", f"public_address={address}", tmp_path, site]
+        assert build_main([str(word) for word in command]) == 0
+        return site
+
+    return build
+
+
+def previews(page):
+    return dict(re.findall(r'<meta property="og:([a-z_:]+)" content="([^"]*)" />', page.read_text("utf-8")))
+
+
+def test_words_are_counted_and_formulas_weighed():
+    count = under_the_title.words
+    assert count("Two words, and - with a dash - eight.") == 7
+    assert count("The sum of $a + b + c + d$, a number.") == 6
+    assert count("So\n$$\na + b\n= c\n$$ (eq-sum)\nholds.") == 1 + 10 + 1 + 1
+    assert count("") == 0
+
+
+def test_the_time_is_that_of_the_text_and_not_of_the_code(tmp_path):
+    path = tmp_path / "a.ipynb"
+    for words, minutes in {0: 1, 1: 1, 299: 1, 301: 2, 2000: 10}.items():
+        path.write_text(notebook(("markdown", "word " * words), ("code", "word " * 5000)), "utf-8")
+        assert under_the_title.minutes(path) == minutes
+
+
+def test_a_notebook_says_under_its_title_how_long_it_is_and_where_it_is(build):
+    site = build()
+    line = (
+        '<p class="under-the-title">About 2 minutes to read · '
+        '<a href="../_sources/chapters/zebra.ipynb" download>Download this notebook</a></p>'
+    )
+    page = (site / "chapters/zebra.html").read_text("utf-8")
+    assert re.search(r"</h1>\s*" + re.escape(line), page)
+    assert (site / "_sources/chapters/zebra.ipynb").read_text("utf-8") == ZEBRA
+    assert "under-the-title" not in (site / "index.html").read_text("utf-8")  # no notebook
+
+
+def test_a_bibliography_is_a_list_of_items(build):
+    page = (build() / "papers.html").read_text("utf-8")
+    assert page.count('role="listitem"') == 2
+    assert "doc-biblioentry" not in page
+    # Each stands directly in the list, with nothing between but other items.
+    (papers,) = re.findall(r'<div role="list" class="citation-list">(.*?)</section>', page, flags=re.DOTALL)
+    assert re.match(r'\s*<div class="citation" id="\w+" role="listitem">', papers)
+
+
+def test_without_an_address_nothing_points_outside(build):
+    build("https://github.com/Owner/Book")
+    site = build()  # and nothing is left of a build with one
+    assert not (site / "sitemap.xml").exists()
+    for page in site.rglob("*.html"):
+        assert not previews(page)
+        assert "twitter:card" not in page.read_text("utf-8")
+
+
+def test_with_an_address_a_page_says_what_it_is_where_it_is_shared(build):
+    site = build("https://github.com/Owner/Book")
+    base = "https://owner.github.io/Book/"
+    cover = previews(site / "index.html")
+    assert cover["title"] == "A “book” &amp; more"
+    assert cover["description"] == "It has 2 &lt; 3 “parts”."
+    assert (cover["type"], cover["site_name"], cover["url"]) == ("website", "A book", base + "index.html")
+    assert cover["image"] == base + "_static/edges.png"
+    assert (Path(__file__).parents[1] / "_static/edges.png").is_file()
+    zebra = previews(site / "chapters/zebra.html")
+    assert (zebra["type"], zebra["url"]) == ("article", base + "chapters/zebra.html")
+    assert zebra["description"].startswith("Stripes. Stripes.") and len(zebra["description"]) <= 200
+    assert not previews(site / "search.html")
+
+
+def test_with_an_address_there_is_a_map_of_all_pages(build):
+    site = build("https://github.com/Owner/Book")
+    root = ElementTree.parse(site / "sitemap.xml").getroot()
+    name = "{http://www.sitemaps.org/schemas/sitemap/0.9}"
+    assert root.tag == name + "urlset"
+    addresses = [url.text for url in root.iter(name + "loc")]
+    base = "https://owner.github.io/Book/"
+    assert addresses == [base + page for page in ("chapters/zebra.html", "index.html", "papers.html")]
+    assert all((site / address.removeprefix(base)).is_file() for address in addresses)
