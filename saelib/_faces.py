@@ -81,8 +81,10 @@ def live(e):
         except Exception as error:  # said where the reader looks: nobody reads the kernel's log
             says.value = f"<p>{escape(str(error))}</p>"
             return
-        picture.value = described(f'<img src="data:image/png;base64,{_frames.png(drawn)}">', e.alt, sentence)
-        says.value = f"<p>{escape(sentence)}</p>"
+        size = f'style="max-width: 100%; width: {e.figsize[0] * _frames.WIDTH:.0f}px"'
+        picture.value = described(f'<img {size} src="data:image/png;base64,{_frames.png(drawn)}">', e.alt, sentence)
+        at = "; ".join(f"{c.description} {c.label}" for c in controls.values() if not getattr(c, "readout", True))
+        says.value = f"<p>{f'<b>{escape(at)}.</b> ' if at else ''}{escape(sentence)}</p>"
 
     def show_soon(_):
         # While one picture is drawn the slider moves on; of the settings that came meanwhile the last one is drawn.
@@ -114,5 +116,7 @@ def live_control(s, widgets):
             step = math.log10(high / low) / (len(s.values) - 1) / 10
             return widgets.FloatLogSlider(min=math.log10(low), max=math.log10(high), step=step, **about)
         return widgets.FloatSlider(min=low, max=high, step=np.diff(s.values).min() / 10, **about)
-    kind = widgets.SelectionSlider if s.kind == "slider" else widgets.RadioButtons
-    return kind(options=list(zip(s.words, s.values, strict=True)), index=s.start, **about)
+    about |= {"options": list(zip(s.words, s.values, strict=True)), "index": s.start}
+    if s.kind == "choice":
+        return widgets.RadioButtons(**about)
+    return widgets.SelectionSlider(readout=False, **about)  # long words would be cut off: they go above the sentence

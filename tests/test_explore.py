@@ -279,6 +279,12 @@ def test_a_live_drawing_that_fails_says_so_where_the_reader_looks():
     assert "draw failed at slope = 1.25: ZeroDivisionError: no such line" in shown.children[-2].value
 
 
+def test_the_live_view_names_the_value_of_a_slider_of_words():
+    shown = live(explore.figure(line, slope=explore.slider("Step", [1, 2], words=["1: up", "2: <on>"]), **ABOUT))
+    shown.children[1].index = 1
+    assert shown.children[-2].value.startswith("<p><b>Step 2: &lt;on&gt;.</b> At x = 3")
+
+
 @pytest.mark.parametrize(
     ("values", "kind"),
     [
