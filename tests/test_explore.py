@@ -175,11 +175,39 @@ def test_what_frames_have_in_common_is_stored_once(page):
     assert len(gzip.compress(page.html.encode())) < len(page.html) / 3
 
 
-def svg_of(slope):
+def svg_of(slope, kind="straight"):
     content, ax = io.StringIO(), fresh_axes()
-    line(ax, slope)
-    ax.figure.savefig(content, format="svg")
+    with matplotlib.rc_context({"path.simplify": False, "figure.figsize": (5.2, 3.4)}):
+        line(ax, slope, kind)
+        ax.figure.set_size_inches(5.2, 3.4)
+        ax.figure.savefig(content, format="svg")
     return content.getvalue()
+
+
+def test_the_compact_paths_are_matplotlibs(page):
+    """Each path, every command written out: letters, lines and markers are what they were."""
+    whole = "".join(svg_of(slope, kind) for slope in SLOPE.values for kind in KIND.values)
+    assert paths(page.html) == paths(whole)
+
+
+def paths(markup):
+    return {written_out(d) for d in re.findall(r'\bd="([^"]+)"', markup)}
+
+
+def written_out(d):
+    """Return the commands of a path with their numbers: after M and its point, L is meant; others repeat themselves."""
+    commands, command, numbers = [], None, []
+    for token in d.split():
+        if token.isalpha():
+            command = token
+            if token == "z":
+                commands.append("z")
+            continue
+        numbers.append(round(float(token), 2 if abs(float(token)) >= 1 else 4))
+        if len(numbers) == {"M": 2, "L": 2, "Q": 4, "C": 6}[command]:
+            commands.append((command, *numbers))
+            command, numbers = "L" if command == "M" else command, []
+    return tuple(commands)
 
 
 # --- a second run -----------------------------------------------------------------------------------------------

@@ -1,5 +1,6 @@
 """Open every page of the built book in a real browser, from the disk, with the network cut off (`make site-test`)."""
 
+import base64
 import gzip
 import os
 import re
@@ -408,9 +409,46 @@ def test_figures_answer_to_the_keyboard_under_a_strict_policy(tab, explorables):
         for figure in tab.locator("figure.explore").all():
             move_every_control(tab, figure)
             assert figure.locator(".explore-frame > *").count() == 1
+        tab.locator("#first-slope").press("End")  # the longest sentence
         assert tab.evaluate("document.documentElement.scrollHeight") == below
         assert tab.evaluate("document.documentElement.scrollWidth") <= viewport["width"]
     assert tab.errors == [] and tab.outside == []
+
+
+def test_the_compact_frames_look_as_matplotlib_draws_them(tab, tmp_path):
+    import matplotlib
+
+    matplotlib.use("Agg")
+    import numpy as np
+    from matplotlib.figure import Figure
+
+    from saelib import Params, explore, steps
+    from tests.nbval_tolerance import LIMITS, picture_problem
+
+    params, x = Params(np.eye(2, 3) - 0.5, np.zeros(2), np.ones((3, 2)), np.array([0.0, 1, -1])), np.array([1.0, 0, 1])
+
+    def both(ax, step):
+        ax.figure.set_facecolor("white")
+        return steps.step_through(step, params, x, ax)
+
+    drawn = explore.figure(
+        both, caption="Step by step through it", alt="A small network.", step=explore.slider("Step", [5, 11])
+    )
+    full = Figure(figsize=drawn.figsize)
+    both(full.subplots(1, 1), 5)
+    with matplotlib.rc_context({"path.simplify": False}):
+        full.savefig(tmp_path / "full.svg")
+    whole = (tmp_path / "full.svg").read_text(encoding="utf-8")
+    style = "<style>body { margin: 0 } svg { display: block; height: 391px; position: absolute; width: 598px }</style>"
+    shots = []
+    for content in (drawn.shared + drawn.pictures[0], whole[whole.index("<svg") :]):
+        (tmp_path / "page.html").write_text(f"<!DOCTYPE html>{style}{content}", encoding="utf-8")
+        tab.goto((tmp_path / "page.html").as_uri())
+        clip = {"x": 0, "y": 0, "width": 598, "height": 391}
+        tab.wait_for_timeout(200)
+        shots.append(base64.b64encode(tab.screenshot(clip=clip)).decode())
+    # Two decimals of a point are kept: an edge is a little lighter or darker than it was.
+    assert picture_problem(*shots, LIMITS | {"tile_rms": 12}) is None
 
 
 def test_a_listener_hears_the_setting_and_what_there_is_to_see(tab, explorables):
