@@ -312,6 +312,18 @@ def test_a_near_miss_is_not_misnamed():
     )
 
 
+def test_directions_may_be_turned_round_but_not_their_entries():
+    assert tutor.check_pca(lambda X, k: -pca.fit_pca(X, k).components).passed
+    verdict = tutor.check_pca(lambda X, k: np.abs(pca.fit_pca(X, k).components))
+    assert not verdict.passed and "not a mistake that the tutor knows by name" in verdict.message
+
+
+def test_the_largest_difference_is_not_one_of_direction():
+    message = tutor.check_pca(lambda X, k: -pca.fit_pca(X, k).components + 1e-3).message
+    came, right = map(float, re.search(r": (\S+) where (\S+) is right", message).groups())
+    assert abs(came - right) < 0.01
+
+
 def test_what_is_right_of_four_arrays_is_said():
     def one_off(params, X, lam):
         gradient = formula("gradient")(params, X, lam)
@@ -326,7 +338,8 @@ def test_what_is_right_of_four_arrays_is_said():
 def test_noise_fails_and_has_no_name(kind, size, seed):
     def noisy(*arguments):
         rng, answer = np.random.default_rng(seed), formula(kind)(*arguments)
-        noise = [part + size * rng.normal(size=np.shape(part)) for part in (answer if KINDS[kind].fields else [answer])]
+        parts = answer if KINDS[kind].fields else [answer]  # no entry may be missed by less than the tolerance
+        noise = [P + size * rng.choice([-1, 1], np.shape(P)) * rng.uniform(0.5, 1, np.shape(P)) for P in parts]
         return noise if KINDS[kind].fields else noise[0]
 
     verdict = check(kind, noisy)
@@ -406,6 +419,18 @@ def forever_whatever_comes(A3, X):
             pass
 
 
+def forever_whatever_goes_wrong(A3, X):
+    while True:
+        try:
+            A3 = A3 + 1
+        except Exception:
+            pass
+
+
+def fails_in_the_library(A3, X):
+    return saelib.kl_divergence(2, A3)
+
+
 def only_for_many(A3, X):
     if len(X) == 1:
         raise KeyError("m")
@@ -428,6 +453,7 @@ FAILURES = [
     ),
     ("delta3", undefined, "NameError: name 'A4' is not defined"),
     ("delta3", deep, "RecursionError"),
+    ("delta3", fails_in_the_library, r"`return saelib.kl_divergence\(2, A3\)`, .*: rho must lie strictly between"),
     ("delta3", leaves, "SystemExit: 3"),
     ("delta3", only_for_many, "on the input with m = 1, s1 = 4, s2 = 3: KeyError: 'm'"),
     ("delta3", not_written_yet, "not written yet"),
@@ -485,6 +511,7 @@ def test_an_endless_loop_is_ended_and_not_left_burning(monkeypatch):
     monkeypatch.setattr(calls, "LIMIT", 0.2)
     before = threading.active_count()
     assert "still running" in tutor.check_delta3(forever).message
+    assert "still running" in tutor.check_delta3(forever_whatever_goes_wrong).message
     assert threading.active_count() == before
 
 
