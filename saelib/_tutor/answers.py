@@ -54,7 +54,7 @@ def answer(name, values, inputs=slice(None), *, signs=True):
         for array, right_array in zip(arrays or (), wanted, strict=False):
             array = np.nan_to_num(array / (np.max(np.abs(right_array)) or 1), nan=1e9, posinf=2e9, neginf=-2e9)
             if KINDS[name].signless:
-                array = _turn_rows(array) if signs else np.abs(array)
+                array = turn_rows(array) if signs else np.abs(array)
             entries.append(array.ravel())
             slack.append(np.full(array.size, TOLERANCE * max(1, np.abs(array).max(initial=0))))
     shapes = tuple(arrays and tuple(array.shape for array in arrays) for arrays in values)
@@ -97,7 +97,7 @@ def _key(name, values):
     return np.cos(np.arange(known.entries.size)) @ known.entries, 2 * known.slack.sum()
 
 
-def _turn_rows(array):
+def turn_rows(array):
     """Turn rows round such that their largest entries are positive."""
     if array.ndim != 2:
         return array

@@ -31,7 +31,7 @@ def run(function, names, inputs):
     outcomes, output = [], io.StringIO()
 
     def work():
-        with contextlib.suppress(_TimeUp), np.errstate(all="ignore"):
+        with contextlib.suppress(_TimeUp):
             for arguments in inputs:
                 outcomes.append(_attempt(function, names, arguments, output))
 

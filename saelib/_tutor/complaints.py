@@ -7,7 +7,7 @@ import traceback
 import numpy as np
 
 from . import calls
-from .answers import TOLERANCE, agree, answer, as_arrays, right
+from .answers import TOLERANCE, agree, answer, as_arrays, right, turn_rows
 from .mistakes import KINDS
 
 
@@ -121,6 +121,8 @@ def _about_difference(kind, values, wanted):
     worst, wrong = (-1,), set()
     for (label, _), arrays, right_arrays in zip(kind.inputs(), values, wanted, strict=True):
         for field, array, right_array in zip(kind.fields or ("",), arrays, right_arrays, strict=True):
+            if kind.signless:
+                array, right_array = turn_rows(array), turn_rows(right_array)
             difference = np.abs(array - right_array)
             at = np.unravel_index(difference.argmax(), difference.shape)
             size = difference[at] / (np.abs(right_array).max() or 1)
