@@ -422,7 +422,8 @@ def forever_whatever_comes(A3, X):
 def forever_whatever_goes_wrong(A3, X):
     while True:
         try:
-            A3 = A3 + 1
+            while True:
+                pass
         except Exception:
             pass
 
