@@ -294,7 +294,7 @@ def state(figure):
              const told = picture.cloneNode(true);
              ["alt", "aria-label"].forEach(name => told.removeAttribute(name));
              return {picture: told.outerHTML, words: picture.getAttribute("alt") || picture.getAttribute("aria-label"),
-                     says: figure.querySelector("output").textContent,
+                     says: figure.querySelector("output > span").textContent,
                      boxes: parts.map(box)};
            }"""
     )
