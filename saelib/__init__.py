@@ -1,7 +1,8 @@
 """Sparse autoencoders in NumPy, written to be read beside the book.
 
 Rows are samples: ``X`` has shape ``(m, n)``.  The modules in reading order are `network`, `cost`, `backprop`,
-`gradcheck`, `objective`, `train`, `estimator`, `pca`, `sparse_coding`, `metrics`, `datasets` and `plots`.
+`gradcheck`, `objective`, `train`, `estimator`, `pca`, `sparse_coding`, `metrics`, `datasets`, `plots`,
+`explore`, `steps` and `tutor`.
 ``import saelib`` loads NumPy and nothing else; what is heavier is loaded when it is first used.
 """
 
@@ -38,7 +39,7 @@ _HOME = {
     "train": ["History", "gradient_descent", "adam", "lbfgs"],
     "estimator": ["SparseAutoencoder"],
 }
-_MODULES = [*_HOME, "pca", "sparse_coding", "metrics", "datasets", "plots"]
+_MODULES = [*_HOME, "pca", "sparse_coding", "metrics", "datasets", "plots", "explore", "steps", "tutor"]
 _MODULE_OF = {name: module for module, names in _HOME.items() for name in names}
 
 __all__ = [*_MODULE_OF, *_MODULES]
