@@ -51,6 +51,12 @@ from tests.equations import (
     verifies,
 )
 
+# --- chapter "Autoencoders" --------------------------------------------------------------------------------------
+
+
+# --- chapter "Linear autoencoders and PCA" -----------------------------------------------------------------------
+
+
 # --- chapter "Backpropagation, every step": the forward pass ----------------------------------------------------
 
 
@@ -682,6 +688,12 @@ def gradient_by_weights_in_two_places(formula, rng):
     (W, b1, _, b2), X = network(rng)
     expected = slopes(lambda W: cost_of_all((W, b1, W.T, b2), X, **SETTINGS), W)
     return error(formula(W, b1, b2, X), expected)
+
+
+# --- chapter "Checking and descending" ---------------------------------------------------------------------------
+
+
+# --- chapter "What sparse means" ---------------------------------------------------------------------------------
 
 
 # --- chapter "The KL penalty" -----------------------------------------------------------------------------------
@@ -1387,6 +1399,15 @@ def coherence_adds_up_arrows_of_waves(formula, rng):
         expected.append(abs(arrows) / power)
     found = formula(filters.reshape(2, 35), (5, 7))
     return max(error(found, expected), abs(found[1] - 1))
+
+
+# --- chapter "Handwritten digits give strokes" -------------------------------------------------------------------
+
+
+# --- chapter "Sparse coding" -------------------------------------------------------------------------------------
+
+
+# --- appendices --------------------------------------------------------------------------------------------------
 
 
 # --- the tests --------------------------------------------------------------------------------------------------
