@@ -322,4 +322,4 @@ def test_a_changed_number_leaves_one():
 def test_the_picture_on_the_cover_is_the_one_in_its_chapter():
     from tools import draw_cover
 
-    assert draw_cover.PICTURE.read_bytes() == draw_cover.picture(), "run tools/draw_cover.py"
+    assert draw_cover.EDGES.read_bytes() == draw_cover.edges(), "run tools/draw_cover.py"
