@@ -164,7 +164,7 @@ def _changes(kind, wrong, results):
 def pages():
     """Return the Markdown of each chapter and appendix by its name."""
     texts = {path.name: path.read_text(encoding="utf-8") for path in sorted(ROOT.glob("appendices/*.md"))}
-    for path in sorted(ROOT.glob("chapters/[!_]*.ipynb")):
+    for path in sorted(ROOT.glob("*/[!_]*.ipynb")):
         cells = nbformat.read(path, as_version=4).cells
         texts[path.name] = "\n\n".join(cell.source for cell in cells if cell.cell_type == "markdown")
     return texts

@@ -1,6 +1,6 @@
-"""Execute the chapters in place and write them in one canonical form: the same code gives the same bytes.
+"""Execute the notebooks of the book in place and write them in one canonical form: the same code gives the same bytes.
 
-    python tools/store_notebooks.py                    every notebook in chapters/
+    python tools/store_notebooks.py                    every notebook of the book
     python tools/store_notebooks.py pca kl-divergence  only these
     python tools/store_notebooks.py --check            list those that are not as this tool would write them
 
@@ -25,6 +25,7 @@ from nbclient import NotebookClient
 from nbclient.exceptions import CellExecutionError, CellTimeoutError, DeadKernelError
 
 ROOT = Path(__file__).resolve().parents[1]
+FOLDERS = ("chapters", "appendices")
 CELL_TIMEOUT, START_TIMEOUT = 600, 30  # seconds
 
 # What people write; everything else in the metadata is an editor's memory of a session.
@@ -46,10 +47,12 @@ class Refused(Exception):
 
 
 def notebooks(names=()):
-    """Return the paths of the notebooks of these names (of every chapter and the template, if none are given)."""
+    """Return the paths of the notebooks of these names (of all of them and the template, if none are given)."""
+    every = [path for folder in FOLDERS for path in sorted((ROOT / folder).glob("*.ipynb"))]
     if not names:
-        return sorted((ROOT / "chapters").glob("*.ipynb"))
-    return [Path(name) if name.endswith(".ipynb") else ROOT / "chapters" / f"{name}.ipynb" for name in names]
+        return every
+    known = {path.stem: path for path in every}
+    return [Path(n) if n.endswith(".ipynb") else known.get(n, ROOT / FOLDERS[0] / f"{n}.ipynb") for n in names]
 
 
 def read(path):
