@@ -1,7 +1,7 @@
 """Sparse autoencoders in NumPy, written to be read beside the book.
 
 Rows are samples: ``X`` has shape ``(m, n)``.  The modules in reading order are `network`, `cost`, `backprop`,
-`gradcheck`, `objective`, `train`, `estimator`, `pca`, `sparse_coding`, `metrics`, `datasets`, `plots`,
+`gradcheck`, `objective`, `train`, `storage`, `estimator`, `pca`, `sparse_coding`, `metrics`, `datasets`, `plots`,
 `explore`, `steps` and `tutor`.
 ``import saelib`` loads NumPy and nothing else; what is heavier is loaded when it is first used.
 """
@@ -37,6 +37,7 @@ _HOME = {
     "gradcheck": ["numerical_gradient", "relative_error", "check_gradient"],
     "objective": ["Objective"],
     "train": ["History", "gradient_descent", "adam", "lbfgs"],
+    "storage": ["save_params", "load_params"],
     "estimator": ["SparseAutoencoder"],
 }
 _MODULES = [*_HOME, "pca", "sparse_coding", "metrics", "datasets", "plots", "explore", "steps", "tutor"]

@@ -8,7 +8,7 @@ from sklearn.utils.validation import check_is_fitted, validate_data
 
 from ._checks import as_matrix, one_of
 from .cost import reconstruction_error
-from .network import forward, init_params, sigmoid
+from .network import Params, forward, init_params, sigmoid
 from .train import adam, gradient_descent, lbfgs
 
 _SOLVERS = {  # and the options that are their own
@@ -37,6 +37,11 @@ class SparseAutoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseE
         warning; ``history_.stopped`` says whether the training had converged.
     tol : float
         The training has converged when an iteration changes the cost by at most ``tol`` times its size.
+    warm_start : bool
+        Whether ``fit`` goes on from the parameters of the fit before, if there was one, and not from new ones.
+        Gradient descent then does exactly what it would have done without a pause; L-BFGS and Adam have to gather
+        anew what they remember of earlier gradients. Set ``params_`` by hand, for example to `saelib.load_params`,
+        to go on from parameters that were saved.
     random_state : int, Generator, RandomState or None
         Source of the first weights, and of Adam's shuffling.
     verbose : bool
@@ -63,6 +68,7 @@ class SparseAutoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseE
         tol=1e-9,
         alpha=1e-3,
         batch_size=256,
+        warm_start=False,
         random_state=None,
         verbose=False,
     ):
@@ -70,7 +76,7 @@ class SparseAutoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseE
         self.rho, self.beta, self.lam = rho, beta, lam
         self.solver, self.max_iter, self.tol = solver, max_iter, tol
         self.alpha, self.batch_size = alpha, batch_size
-        self.random_state, self.verbose = random_state, verbose
+        self.warm_start, self.random_state, self.verbose = warm_start, random_state, verbose
 
     def fit(self, X, y=None):
         """Learn from the rows of ``X``, of shape (m, s1), in float32 if they are; ``y`` is ignored.
@@ -82,12 +88,23 @@ class SparseAutoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseE
         options = {name: getattr(self, name) for name in ("lam", "rho", "beta", "output", "max_iter", "tol", *own)}
         if descend is adam:
             options["rng"] = rng
-        start = init_params(X.shape[1], self.n_hidden, rng, dtype=X.dtype)
+        start = self._start(X, rng)
         self.params_, self.history_ = descend(start, X, progress=bool(self.verbose), **options)
         self.n_iter_ = max(len(self.history_.cost) - 1, 0)
         if self.history_.stopped == "interrupted":
             warnings.warn("Training was interrupted; the best parameters so far are kept.", stacklevel=2)
         return self
+
+    def _start(self, X, rng):
+        fresh = init_params(X.shape[1], self.n_hidden, rng, dtype=X.dtype)
+        if not (self.warm_start and hasattr(self, "params_")):
+            return fresh
+        wanted, came = fresh.W1.shape, self.params_.W1.shape
+        if came != wanted:
+            raise ValueError(
+                f"warm_start goes on from params_ with W1 of shape {came}, but W1 must have shape {wanted}"
+            )
+        return Params(*(P.astype(X.dtype) for P in self.params_))
 
     def transform(self, X):
         """Return the hidden activations ``A2`` of the rows of ``X``, of shape (m, s2)."""

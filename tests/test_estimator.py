@@ -241,3 +241,37 @@ def test_codes_of_another_width_are_refused():
     estimator = SparseAutoencoder(3, max_iter=1).fit(digits(10)[0])
     with pytest.raises(ValueError, match=r"A2 must have 3 columns, got shape \(2, 4\)"):
         estimator.inverse_transform(np.ones((2, 4)))
+
+
+def test_warm_start_goes_on_where_the_last_fit_ended():
+    X, _ = digits()
+    options = {"n_hidden": 5, "solver": "gradient_descent", "alpha": 0.1, "tol": 0, "random_state": 0}
+    whole = SparseAutoencoder(max_iter=20, **options).fit(X)
+    parts = SparseAutoencoder(max_iter=8, warm_start=True, **options).fit(X)
+    parts.set_params(max_iter=12).fit(X)
+    for one, other in zip(whole.params_, parts.params_, strict=True):
+        assert_array_equal(one, other)
+    assert parts.n_iter_ == 12 and parts.history_.cost[-1] == whole.history_.cost[-1]
+
+
+def test_without_warm_start_a_second_fit_begins_anew():
+    X, _ = digits()
+    estimator = SparseAutoencoder(5, max_iter=3, random_state=0)
+    first = estimator.fit(X).params_
+    assert_array_equal(first.W1, estimator.fit(X).params_.W1)
+
+
+def test_warm_start_takes_parameters_that_were_saved(tmp_path):
+    X, _ = digits()
+    options = {"n_hidden": 5, "solver": "gradient_descent", "alpha": 0.1, "tol": 0, "random_state": 0}
+    saelib.save_params(tmp_path / "net.npz", SparseAutoencoder(max_iter=8, **options).fit(X).params_)
+    resumed = SparseAutoencoder(max_iter=12, warm_start=True, **options)
+    resumed.params_ = saelib.load_params(tmp_path / "net.npz")
+    assert_array_equal(resumed.fit(X).params_.W2, SparseAutoencoder(max_iter=20, **options).fit(X).params_.W2)
+
+
+def test_warm_start_refuses_parameters_of_another_size():
+    X, _ = digits()
+    estimator = SparseAutoencoder(5, max_iter=1, warm_start=True).fit(X)
+    with pytest.raises(ValueError, match=r"W1 of shape \(5, 64\), but W1 must have shape \(6, 64\)"):
+        estimator.set_params(n_hidden=6).fit(X)
