@@ -2,9 +2,9 @@
 
     python tools/draw_cover.py
 
-The filters are the stored output of the cell named `fig-filters` of the chapter on natural images, byte for byte; a test
-compares the two. The cat is redrawn by a network of one hundred hidden units, trained here as that chapter trains it:
-at each place the one filter that fits best is painted, as strongly as it fits.
+The filters are the stored output of the cell named `fig-filters` of the chapter on natural images, byte for byte; a
+test compares the two. The cat is redrawn by a network of one hundred hidden units, trained here as that chapter trains
+it: at each place the one filter that fits best is painted, as strongly as it fits.
 """
 
 import base64
