@@ -21,6 +21,8 @@ def progress_bar(total, label, progress=True):
 
         if not sys.stderr.isatty():
             options["mininterval"] = 30
+    if sys.platform == "emscripten":  # Python in a browser has no threads, so none that watches the bars
+        tqdm.monitor_interval = 0
     return tqdm(**options)
 
 

@@ -1,6 +1,7 @@
 """The cost and its gradient on packed parameters, block by block: what the optimizers call."""
 
 import os
+import sys
 from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
@@ -27,7 +28,8 @@ class Objective:
     lam, rho, beta, output
         As for `saelib.sparse_cost`.
     n_jobs : int, optional
-        Number of threads that share the blocks; by default as many as there are processors.  The result is the same.
+        Number of threads that share the blocks; by default as many as there are processors, and in a browser, where
+        Python has no threads, one.  The result is the same.
 
     Raises
     ------
@@ -53,6 +55,9 @@ class Objective:
         params = self.params(theta)
         if len(self.blocks) == 1:
             return self._evaluate(params, map)
+        if self.n_jobs == 1:
+            with _one_blas_thread():
+                return self._evaluate(params, map)
         with ThreadPoolExecutor(self.n_jobs) as pool, _one_blas_thread():
             return self._evaluate(params, pool.map)
 
@@ -137,4 +142,6 @@ def _one_blas_thread():
 
 
 def _processors():
+    if sys.platform == "emscripten":  # Python in a browser
+        return 1
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1

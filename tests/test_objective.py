@@ -166,6 +166,22 @@ def test_a_single_block_needs_no_other_thread(monkeypatch):
     assert threads == [threading.get_ident()]
 
 
+def test_one_thread_is_the_callers_own(monkeypatch):
+    """In a browser Python cannot start another."""
+
+    def no_threads(self):
+        raise RuntimeError("can't start new thread")
+
+    objective, params = small_blocks(monkeypatch, n_jobs=1)
+    J, gradient = objective(saelib.pack(params))
+    monkeypatch.setattr(threading.Thread, "start", no_threads)
+    again = objective(saelib.pack(params))
+    assert J == again[0]
+    assert_array_equal(gradient, again[1])
+    monkeypatch.setattr(module.sys, "platform", "emscripten")
+    assert module._processors() == 1
+
+
 def test_blas_is_held_at_one_thread_and_others_are_not():
     def threads():
         libraries = threadpool_info()
