@@ -29,10 +29,11 @@ export PYTHONUTF8              := 1
 # Several processes side by side: one thread of linear algebra in each.
 ONE_THREAD := OPENBLAS_NUM_THREADS=1 OMP_NUM_THREADS=1
 
-.PHONY: help book test lab notebooks site-test mutants lint data clean
+.PHONY: help book pdf lite test lab notebooks site-test mutants lint data clean
 
 help: ## this list
 	@echo "make book        build the book: open _build/html/index.html afterwards, with or without a network"
+	@echo "make pdf         print the built book as one PDF, _build/pdf/sparse-autoencoders.pdf (needs Chromium)"
 	@echo "make test        run every test: the library, the equations, and every chapter against its stored outputs"
 	@echo "make lab         open the chapters in JupyterLab, to run them and change things"
 	@echo "make notebooks   execute the chapters in place and store their outputs (a second run changes no byte)"
@@ -59,6 +60,11 @@ book: $(READY)
 	@test -z "$$(find _static -newer _build/html/index.html 2>/dev/null)" || touch index.md
 	@$(BIN)/jupyter-book build --quiet -W --keep-going . || { rm -rf _build/.doctrees; exit 1; }
 
+# Printed from the built pages; the second time the cover has a link to it.
+pdf: book
+	@HOME=$(HOUSE) $(BIN)/python tools/make_pdf.py
+	@$(MAKE) --no-print-directory book
+
 test: $(READY)
 	@$(ONE_THREAD) $(BIN)/python -m pytest -n $(JOBS) --dist loadscope
 
@@ -69,7 +75,7 @@ notebooks: $(READY)
 	@$(ONE_THREAD) $(BIN)/python tools/store_notebooks.py
 
 site-test: book
-	@HOME=$(HOUSE) $(BIN)/python -m pytest tests/test_site.py -m site
+	@HOME=$(HOUSE) $(BIN)/python -m pytest tests/test_site.py tests/test_pdf.py -m site
 
 # The tool is installed at its first use, and may change nothing that is pinned.
 MUTMUT_VERSION := 3.8.1

@@ -1,0 +1,104 @@
+"""The book as one PDF (`make pdf`): its links lead somewhere, and some of its pages, printed, hold what they should."""
+
+import re
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[1]
+sys.path.insert(0, str(ROOT / "tools"))
+
+import make_pdf  # noqa: E402
+
+TOC = make_pdf.table_of_contents(ROOT / "_toc.yml")
+
+
+def test_the_order_and_the_parts_are_those_of_the_table_of_contents(tmp_path):
+    file = tmp_path / "_toc.yml"
+    file.write_text(
+        "root: index\nparts:\n- caption: One\n  chapters:\n  - file: a\n    sections:\n    - file: b.md\n"
+        "  - file: c/d.ipynb\n- caption: Two\n  chapters:\n  - file: e\n",
+        "utf-8",
+    )
+    order = [("index", None), ("a", "One"), ("b", None), ("c/d", None), ("e", "Two")]
+    assert make_pdf.table_of_contents(file) == order
+
+
+def test_identifiers_and_links_move_with_their_page():
+    pages = {"chapters/a": "", "chapters/b": "", "index": ""}
+    moves = {
+        '<p id="x">id="x"</p>': '<p id="chapters-a-x">id="x"</p>',
+        '<a class="c" href="#x">': '<a class="c" href="#chapters-a-x">',
+        '<a href="b.html#y">': '<a href="#chapters-b-y">',
+        '<a href="b.html">': '<a href="#page-chapters-b">',
+        '<a href="../index.html#y">': '<a href="#index-y">',
+        '<img src="../_images/i.png">': '<img src="up/_images/i.png">',
+        '<a href="https://x.org/b.html#y">': '<a href="https://x.org/b.html#y">',
+        '<g clip-path="url(#p)">': '<g clip-path="url(#chapters-a-p)">',
+        '<label for="x">': '<label for="chapters-a-x">',
+    }
+    for before, after in moves.items():
+        assert make_pdf.move(before, "chapters/a", pages, "up/") == after
+
+
+# --- with the built book ----------------------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def target(tmp_path_factory):
+    if not (make_pdf.SITE / "index.html").exists():
+        pytest.exit("No built book found: `make book` first.", 1)
+    return tmp_path_factory.mktemp("pdf") / "book.pdf"
+
+
+@pytest.mark.site
+def test_every_link_leads_somewhere_and_no_identifier_is_there_twice(target):
+    html = make_pdf.assemble(make_pdf.SITE, TOC, "Title", "Author", "Rights", target)
+    ids = re.findall(r'<[^<>]*?\sid="([^"]+)"', html)
+    assert len(ids) == len(set(ids)) > 100
+    links = set(re.findall(r'href="#([^"]*)"', html))
+    assert len(links) > 100
+    assert links <= set(ids)
+    for path in set(re.findall(r'(?:src|href)="(?![a-z]+:|#)([^"?]+)', html)):
+        assert (target.parent / path).is_file()
+    # Titles and numbers are those of the pages.
+    articles = [make_pdf.article((make_pdf.SITE / f"{page}.html").read_text("utf-8")) for page, _ in TOC]
+    for text in articles[1:]:
+        assert re.search("<h1>.*?</h1>", text, re.DOTALL)[0] in html
+    printed = html[html.index('class="pdf-page"') :]
+    for kind in ('class="eqno">([^<]+)', 'class="caption-number">([^<]+)', 'class="section-number">([^<]+)'):
+        numbers = [number for text in articles for number in re.findall(kind, text)]
+        assert re.findall(kind, printed) == numbers
+        assert len(numbers) > 10
+
+
+@pytest.mark.site
+def test_a_part_of_the_book_printed(target):
+    """The chapter with proofs, solutions and a figure to explore, and two pages that it links to."""
+    from pypdf import PdfReader
+
+    pages = [("index", None), ("chapters/kl-divergence", "A part"), ("appendices/bibliography", None)]
+    html = make_pdf.assemble(make_pdf.SITE, pages, "A title", "An author", "Some rights", target)
+    # What leads to the rest of the book leads, here, to its contents.
+    ids = set(re.findall(r'\sid="([^"]+)"', html))
+    html = html.replace('<section class="pdf-contents">', '<section class="pdf-contents" id="contents">')
+    html = re.sub(r'href="#([^"]*)"', lambda m: m[0] if m[1] in ids else 'href="#contents"', html)
+    target.with_suffix(".html").write_text(html, "utf-8")
+    make_pdf.print_page(make_pdf.find_browser(), target.with_suffix(".html"), target)
+    pdf = PdfReader(target)
+    assert 10 < len(pdf.pages) < 60
+    texts = [page.extract_text() for page in pdf.pages]
+    places = dict(make_pdf.destinations(pdf))
+    for page, title in {"chapters/kl-divergence": "The KL penalty", "appendices/bibliography": "Bibliography"}.items():
+        number = places[make_pdf.anchor(page)]
+        assert title in texts[number - 1]
+        assert str(number) in re.findall(r"\d+", texts[1])  # as the contents say
+        assert texts[number - 1].rstrip().endswith(str(number)) or str(number) in texts[number - 1]
+    links = list(make_pdf.links(pdf))
+    assert len(links) > 20 and set(links) <= places.keys()
+    outline = [item.title for item in pdf.outline if not isinstance(item, list)]
+    assert [re.sub(r"\s+", " ", title).strip() for title in outline][-2:] == ["2. The KL penalty", "Bibliography"]
+    whole = " ".join(texts)
+    assert "Solution to" in whole and "The divergence is 0.193" in whole
+    assert "\\frac" not in whole and "Copy" not in whole

@@ -1,0 +1,219 @@
+"""Print the built book as one PDF: its pages in the order of _toc.yml, one after the other, through Chromium.
+
+The pages are those of `make book`, so every number of an equation, a figure or a section is the one that readers of
+the pages see; only identifiers and links are rewritten, so that what led to another page leads to a place in this one.
+What stays of a figure to explore is the frame that it begins with, and solutions and folded code are open.
+"""
+
+import os
+import re
+import shutil
+import sys
+from html import unescape
+from pathlib import Path
+from posixpath import dirname, join, normpath
+from urllib.parse import unquote, urldefrag
+
+import yaml
+
+ROOT = Path(__file__).resolve().parents[1]
+SITE, TARGET = ROOT / "_build" / "html", ROOT / "_build" / "pdf" / "sparse-autoencoders.pdf"
+NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
+
+PAGE = """<!DOCTYPE html>
+<html lang="en" data-theme="light" data-mode="light">
+<head><meta charset="utf-8"><title>{title}</title>
+{head}
+<link rel="stylesheet" href="{style}">
+<style>{running_heads}</style>
+</head>
+<body><main class="bd-main bd-content"><div class="bd-article-container">
+<article class="bd-article">
+{cover}
+{contents}
+{pages}
+</article></div></main></body></html>
+"""
+COVER = """<section class="pdf-cover"><p class="pdf-title">{title}</p>
+<img src="{picture}" alt="The weights of 25 hidden units: light bars beside dark bars, in many orientations">
+<p>{author}</p>
+<p class="pdf-note">The printed form of a book of web pages and notebooks. Where a figure has sliders, one of its
+settings is shown here with the sentence that belongs to it; solutions, which the pages fold away, stand open.</p>
+<p class="pdf-note">{rights}</p></section>"""
+LINE = '<li><a href="#{anchor}">{title}</a><span class="pdf-dots"></span><span data-page="{anchor}"></span></li>'
+
+
+def table_of_contents(file):
+    """The pages of the book in their order, as pairs of a page and the caption of the part that begins with it."""
+    toc = yaml.safe_load(file.read_text("utf-8"))
+    pages = [(toc["root"], None)]
+    for part in toc.get("parts", [toc]):
+        caption = part.get("caption")
+        for chapter in part["chapters"]:
+            pages.append((chapter["file"], caption))
+            caption = None
+            pages += [(section["file"], None) for section in chapter.get("sections", [])]
+    return [(page.removesuffix(".ipynb").removesuffix(".md"), caption) for page, caption in pages]
+
+
+def anchor(page, fragment=""):
+    """The identifier, in the one document, of what is ``fragment`` on ``page``; without it, of the page."""
+    return "-".join(filter(None, [page.replace("/", "-"), fragment])) if fragment else f"page-{page.replace('/', '-')}"
+
+
+def article(html):
+    """The text of a page, without the frames that wait for a script."""
+    text = html[
+        html.index('<article class="bd-article">') + len('<article class="bd-article">') : html.rindex("</article>")
+    ]
+    text = re.sub(r"<template\b.*?</template>", "", text, flags=re.DOTALL)
+    text = re.sub(r'<a class="headerlink".*?</a>', "", text, flags=re.DOTALL)
+    text = re.sub(r'<p class="under-the-title">.*?</p>', "", text, flags=re.DOTALL)
+    # The page of checks tells where their code is; on paper it would be a book of its own.
+    text = re.sub(r"<details><summary>The check in Python</summary>.*?</details>", "", text, flags=re.DOTALL)
+    return re.sub(r"<details(?![^>]*\bopen\b)", "<details open", text)
+
+
+def move(text, page, pages, assets):
+    """Rewrite the identifiers, links and sources of a page for their place in the one document."""
+
+    def link(match):
+        before, target, after = match.groups()
+        target, fragment = urldefrag(unescape(target))
+        if re.match(r"[a-z]+:", target):
+            return match.group()
+        if not target:
+            return f"{before}#{anchor(page, unquote(fragment))}{after}"
+        path = normpath(join(dirname(page), unquote(target)))
+        if path.removesuffix(".html") in pages:
+            return f"{before}#{anchor(path.removesuffix('.html'), unquote(fragment))}{after}"
+        return f"{before}{assets}{path}{after}"
+
+    text = re.sub(r'(<[^<>]*?\sid=")([^"]+)', lambda m: m[1] + anchor(page, m[2]), text)
+    text = re.sub(r'(<(?:label|output)\b[^<>]*?\sfor=")([^"]+)', lambda m: m[1] + anchor(page, m[2]), text)
+    text = re.sub(r"(url\(#)([^)]+)", lambda m: m[1] + anchor(page, m[2]), text)
+    return re.sub(r'((?:href|src)=")([^"]*)(")', link, text)
+
+
+def assemble(site, toc, title, author, rights, target):
+    """The whole book as the text of one HTML document in ``target``'s folder."""
+    assets = os.path.relpath(site, target.parent).replace(os.sep, "/") + "/"
+    pages = {page: (site / f"{page}.html").read_text("utf-8") for page, _ in toc}
+    head = "\n".join(
+        re.sub(r'((?:href|src)=")(?![a-z]+:)', rf"\1{assets}", tag)
+        for tag in re.findall(
+            r'<link [^>]*rel="stylesheet"[^>]*>|<script>window\.MathJax.*?</script>|<script [^>]*tex-chtml.*?</script>',
+            pages[toc[0][0]],
+        )
+    )
+    body, contents, heads = [], [], []
+    for number, (page, caption) in enumerate(toc):
+        text = article(pages[page])
+        if number == 0:  # the cover of the pages; this document has one of its own
+            text = re.sub(r"(<h1>).*?(</h1>)", r"\1About this book\2", text, count=1, flags=re.DOTALL)
+        text = move(text, page, pages, assets)
+        name = re.search(r"<h1>(.*?)</h1>", text, re.DOTALL)[1].strip()
+        plain = re.sub(r"<[^>]+>", "", unescape(name)).replace('"', "'")
+        heads.append(f'@page p{number} {{ @top-right {{ content: "{plain}"; }} }}')
+        body.append(f'<div class="pdf-page" id="{anchor(page)}" style="page: p{number}">{text}</div>')
+        if caption:
+            contents.append(f'<li class="pdf-part">{caption}</li>')
+        contents.append(LINE.format(anchor=anchor(page), title=name))
+    return PAGE.format(
+        title=title,
+        head=head,
+        style=os.path.relpath(Path(__file__).with_suffix(".css"), target.parent).replace(os.sep, "/"),
+        running_heads="\n".join(heads),
+        cover=COVER.format(title=title, author=author, rights=rights, picture=f"{assets}_static/edges.png"),
+        contents=f'<section class="pdf-contents"><h1>Contents</h1><ul>{"".join(contents)}</ul></section>',
+        pages="\n".join(body),
+    )
+
+
+def print_page(program, document, target):
+    """Print a document with its outline: once to learn on which page everything lies, and again with the contents."""
+    from playwright.sync_api import sync_playwright
+    from pypdf import PdfReader
+
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=program, args=["--no-sandbox", "--disable-gpu"])
+        tab = browser.new_page(viewport={"width": 643, "height": 972}, color_scheme="light")  # what is on a page
+        tab.set_default_timeout(600_000)
+        outside, errors = [], []
+        tab.route(re.compile("^(?!file:|data:)"), lambda route: (outside.append(route.request.url), route.abort()))
+        tab.on("pageerror", lambda error: errors.append(str(error)))
+        tab.emulate_media(media="print")
+        tab.goto(document.as_uri())
+        tab.evaluate("MathJax.startup.promise.then(() => document.fonts.ready).then(() => null)")
+        wrong = tab.evaluate("[...document.querySelectorAll('merror, mjx-merror')].map(e => e.textContent)")
+        missing = tab.evaluate("[...document.images].filter(e => !e.complete || !e.naturalWidth).map(e => e.src)")
+        if problems := [*outside, *errors, *wrong, *missing]:
+            sys.exit("The book cannot be printed as it is:\n" + "\n".join(problems))
+        tab.evaluate(FIT)
+        if wide := tab.evaluate(WIDE):
+            sys.exit("Wider than the paper:\n" + "\n".join(wide))
+        form = {"path": target, "prefer_css_page_size": True, "print_background": True}
+        tab.pdf(**form)
+        places = dict(destinations(PdfReader(target)))
+        tab.evaluate(FILL, places)
+        tab.pdf(**form, outline=True, tagged=True)
+        browser.close()
+    known, used = dict(destinations(PdfReader(target))), set(links(PdfReader(target)))
+    if lost := sorted(used - known.keys()):
+        sys.exit("Links that lead nowhere in the printed book:\n" + "\n".join(lost))
+
+
+def destinations(pdf):
+    """The names that links lead to, each with the number of its page."""
+    for name, place in pdf.named_destinations.items():
+        yield name.removeprefix("/"), pdf.get_destination_page_number(place) + 1
+
+
+def links(pdf):
+    """Where the links within the document lead to."""
+    for page in pdf.pages:
+        for link in page.get("/Annots") or []:
+            if target := link.get_object().get("/Dest"):
+                yield str(target).removeprefix("/")
+
+
+FILL = """places => document.querySelectorAll('[data-page]').forEach(e => {
+  e.textContent = places[e.dataset.page];
+})"""
+
+# A formula or a table that is wider than the paper is drawn smaller, as far as it has to be.
+FIT = """() => document.querySelectorAll('.math > mjx-container, table, .cell_output pre').forEach(e => {
+  const room = e.closest('.math')?.matches('span') ? 643 : e.parentElement.clientWidth, wide = e.scrollWidth;
+  if (wide > e.clientWidth + 1 || wide > room + 1)
+    e.style.fontSize = 100 * Math.min(e.clientWidth, room) / wide * .99 * parseFloat(getComputedStyle(e).fontSize)
+      / parseFloat(getComputedStyle(e.parentElement).fontSize) + '%';
+})"""
+
+WIDE = """() => [...document.querySelectorAll('main *')].filter(e => {
+  const box = e.getBoundingClientRect();
+  return box.width && box.right > 645 && !e.closest('mjx-assistive-mml, svg, .explore-shared');
+}).map(e => e.outerHTML.slice(0, 120))"""
+
+
+def find_browser():
+    program = os.environ.get("CHROMIUM") or next(filter(None, map(shutil.which, NAMES)), None)
+    if program is None:
+        sys.exit("Printing needs Chromium or Chrome: `apt-get install chromium`, or CHROMIUM=/path/to/it make pdf.")
+    return program
+
+
+def main():
+    program = find_browser()
+    config = yaml.safe_load((ROOT / "_config.yml").read_text("utf-8"))
+    rights = config["sphinx"]["config"]["html_theme_options"]["extra_footer"]
+    TARGET.parent.mkdir(parents=True, exist_ok=True)
+    document = TARGET.with_suffix(".html")
+    toc = table_of_contents(ROOT / "_toc.yml")
+    document.write_text(assemble(SITE, toc, config["title"], config["author"], rights, TARGET), "utf-8")
+    print_page(program, document, TARGET)
+    shutil.copyfile(TARGET, SITE / TARGET.name)
+    print(f"{TARGET.relative_to(ROOT)}: {TARGET.stat().st_size / 1e6:.1f} MB")
+
+
+if __name__ == "__main__":
+    main()
