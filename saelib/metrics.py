@@ -39,7 +39,7 @@ def population_sparsity(A):
     ----------
     Treves and Rolls (1991); Vinje and Gallant (2000); chapter "What sparse means".
     """
-    return _treves_rolls(as_matrix(A, "A"), axis=1)
+    return _treves_rolls(as_matrix(A, "A"), axis=1)  # (eq-population-sparsity)
 
 
 def lifetime_sparsity(A):
@@ -52,7 +52,7 @@ def lifetime_sparsity(A):
     ----------
     Treves and Rolls (1991); Vinje and Gallant (2000); Willmore and Tolhurst (2001).
     """
-    return _treves_rolls(as_matrix(A, "A"), axis=0)
+    return _treves_rolls(as_matrix(A, "A"), axis=0)  # (eq-lifetime-sparsity)
 
 
 def active_share(A, threshold=0.0):
@@ -60,7 +60,8 @@ def active_share(A, threshold=0.0):
 
     ``active_share(A.T, threshold)`` is the share of samples that each unit is active for.
     """
-    return np.mean(np.abs(as_matrix(A, "A")) > nonnegative(threshold, "threshold"), axis=1)
+    threshold = nonnegative(threshold, "threshold")
+    return np.mean(np.abs(as_matrix(A, "A")) > threshold, axis=1)  # (eq-active-share)
 
 
 def dead_units(A, threshold=0.0):
@@ -72,7 +73,8 @@ def kurtosis(A):
     """Return each unit's excess kurtosis over samples, shape (k,): 0 for a Gaussian, large for rare, strong values."""
     A = as_matrix(A, "A").astype(float)
     deviation = A - A.mean(axis=0)
-    return _divide(np.mean(deviation**4, axis=0), np.mean(deviation**2, axis=0) ** 2 * _varies(A)) - 3
+    m4, m2 = np.mean(deviation**4, axis=0), np.mean(deviation**2, axis=0)
+    return _divide(m4, m2**2 * _varies(A)) - 3  # (eq-kurtosis)
 
 
 def orientation_coherence(filters, shape):

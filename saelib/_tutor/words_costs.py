@@ -5,7 +5,7 @@ from .words import Line, chapter
 _MINIMIZE = chapter("What we minimize", "backpropagation", "eq-reconstruction")
 _DECAY = chapter("What we minimize", "backpropagation", "eq-weight-decay")
 _NUDGE = chapter("Nudging a weight", "backpropagation", "eq-central-difference")
-_RHO_HAT = chapter("How active is a unit?", "kl-divergence", "eq-rho-hat")
+_RHO_HAT = chapter("How active is a unit?", "sparsity", "eq-rho-hat")
 _KL = chapter("Two coins", "kl-divergence", "eq-kl")
 _KL_PRIME = chapter("Slope and curvature", "kl-divergence", "eq-kl-prime")
 _DELTA2 = chapter("One more term in the hidden delta", "sparse-gradient", "eq-delta2")
