@@ -48,7 +48,7 @@ def fit_pca(X, n_components):
     # Q of X - mean = Q R has orthonormal columns, so R has the same singular values and directions, in far fewer rows.
     R = np.linalg.qr(X - mean, mode="r")
     _, s, components = np.linalg.svd(R, full_matrices=False)
-    variances = s**2 / len(X)
+    variances = s**2 / len(X)  # (eq-pca-covariance)
     components = components[:k]
     largest = np.abs(components).argmax(axis=1)
     components = components * np.sign(components[np.arange(k), largest])[:, np.newaxis]
@@ -57,12 +57,13 @@ def fit_pca(X, n_components):
 
 def pca_project(pca, X):
     """Return the codes ``(X - mean) @ components.T``, shape (m, k): each sample's coordinates along the components."""
-    return (as_matrix(X, columns=len(pca.mean)) - pca.mean) @ pca.components.T
+    return (as_matrix(X, columns=len(pca.mean)) - pca.mean) @ pca.components.T  # (eq-pca-project)
 
 
 def pca_reconstruct(pca, codes):
     """Return ``mean + codes @ components``, shape (m, n): the points of the principal subspace with these codes."""
-    return pca.mean + as_matrix(codes, "codes", columns=len(pca.components)) @ pca.components
+    codes = as_matrix(codes, "codes", columns=len(pca.components))
+    return pca.mean + codes @ pca.components  # (eq-pca-reconstruct)
 
 
 def pca_whiten(pca, X, epsilon):
@@ -79,7 +80,7 @@ def pca_whiten(pca, X, epsilon):
             f"epsilon must be > 0 where the data do not vary in some direction (variance {pca.variances[-1]:.2g} along "
             f"component {len(pca.variances)}), got {epsilon:g}"
         )
-    return codes / np.sqrt(pca.variances + epsilon)
+    return codes / np.sqrt(pca.variances + epsilon)  # (eq-pca-whiten)
 
 
 def zca_whiten(X, epsilon, *, pca=None):
@@ -106,7 +107,7 @@ def zca_whiten(X, epsilon, *, pca=None):
     """
     X = as_matrix(X)
     pca = fit_pca(X, min(X.shape)) if pca is None else pca
-    return pca_whiten(pca, X, epsilon) @ pca.components
+    return pca_whiten(pca, X, epsilon) @ pca.components  # (eq-zca)
 
 
 def whiten_image(image, f0=0.4):
