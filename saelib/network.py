@@ -102,7 +102,7 @@ def forward(params, X, *, output="sigmoid"):
     Z2 = X @ W1.T + b1  # (eq-z2)
     A2 = sigmoid(Z2)  # (eq-a2)
     Z3 = A2 @ W2.T + b2  # (eq-z3)
-    A3 = sigmoid(Z3) if output == "sigmoid" else Z3  # (eq-a3)
+    A3 = sigmoid(Z3) if output == "sigmoid" else Z3  # (eq-a3) (eq-linear-output)
     return Forward(Z2, A2, Z3, A3)
 
 

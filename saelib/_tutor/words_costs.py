@@ -2,8 +2,8 @@
 
 from .words import Line, chapter
 
-_MINIMIZE = chapter("What we minimize", "backpropagation", "eq-reconstruction")
-_DECAY = chapter("What we minimize", "backpropagation", "eq-weight-decay")
+_MINIMIZE = chapter("What we minimize", "autoencoders", "eq-reconstruction")
+_DECAY = chapter("What we minimize", "autoencoders", "eq-weight-decay")
 _NUDGE = chapter("Nudging a weight", "backpropagation", "eq-central-difference")
 _RHO_HAT = chapter("How active is a unit?", "sparsity", "eq-rho-hat")
 _KL = chapter("Two coins", "kl-divergence", "eq-kl")

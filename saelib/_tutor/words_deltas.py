@@ -2,8 +2,8 @@
 
 from .words import Line, chapter
 
-_SYMBOLS = chapter("The network in symbols", "backpropagation", "eq-z2")
-_DECAY = chapter("What we minimize", "backpropagation", "eq-weight-decay")
+_SYMBOLS = chapter("The network in symbols", "autoencoders", "eq-z2")
+_DECAY = chapter("What we minimize", "autoencoders", "eq-weight-decay")
 _OUTPUT = chapter("One weight into an output unit", "backpropagation", "eq-delta3")
 _SLOPE = chapter("The derivative of the sigmoid", "backpropagation", "eq-sigmoid-prime")
 _HIDDEN = chapter("One weight into a hidden unit", "backpropagation", "eq-delta2-plain")
@@ -50,7 +50,7 @@ LINES = (
     ),
     Line(
         "Try the activation function alone: what should it give at 0, and for a large positive number?",
-        chapter("The network in symbols", "backpropagation", "eq-sigmoid"),
+        chapter("The network in symbols", "autoencoders", "eq-sigmoid"),
         {
             "tanh": "the units are tanh, where sigmoid ones are wanted",
             "sigmoid_sign": "the exponent in the sigmoid has the wrong sign",
