@@ -121,9 +121,16 @@ def check_problem(params, X, output):
     """Return ``params`` and ``X`` ready for use, or say what does not fit: the inputs are also the targets."""
     params, linear = check_params(params), one_of(output, "output", ("sigmoid", "linear")) == "linear"
     X = as_matrix(X, columns=params.W1.shape[1], unit_interval=not linear)
+    check_columns(params, X)
+    return params, X
+
+
+def check_columns(params, X):
+    """Say so if the network does not have as many inputs and outputs as ``X`` has columns."""
+    if params.W1.shape[1] != X.shape[1]:
+        raise ValueError(f"X must have {params.W1.shape[1]} columns, got shape {X.shape}")
     if params.b2.size != X.shape[1]:
         raise ValueError(f"b2 must have {X.shape[1]} entries, one for each column of X, got {params.b2.size}")
-    return params, X
 
 
 def check_rho_hat(rho_hat):

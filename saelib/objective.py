@@ -1,17 +1,28 @@
-"""The cost and its gradient on packed parameters, block by block: what the optimizers call."""
+"""The cost and its gradient on packed parameters, block by block: what the optimizers call.
+
+The formulas are those of `saelib.backprop`.  What makes them fast is where the numbers are: a block of rows stays in
+the processor's cache from its pre-activations to its partial gradient, results are written into memory that is there
+already, and threads share the blocks while each product of matrices runs on one thread.  Within a block, hidden units
+are rows and samples columns, as on the page, and a last row of ones carries the biases of the output units.
+"""
 
 import os
 import sys
+from collections import deque
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager, nullcontext
+from typing import NamedTuple
 
 import numpy as np
 
-from ._checks import as_floats, as_matrix, in_open_unit_interval, nonnegative, one_of, whole_number
-from .backprop import cost_and_gradient, kl_prime
-from .cost import kl_divergence, weight_decay
-from .network import Params, pack, unpack
+from ._checks import as_floats, as_matrix, in_open_unit_interval, nonnegative, one_of, positive, whole_number
+from ._workplace import Memory, one_blas_thread, split
+from .backprop import kl_prime, sparsity_delta
+from .cost import kl_divergence, sparsity_penalty, weight_decay
+from .network import Params, pack, sigmoid_slope, unpack
 
-BLOCK_ROWS = 1000  # a block's activations stay in the processor's cache
+BLOCK_ROWS = 500  # a block's activations stay in the processor's cache
+LANES = 8  # every LANES-th block is added up in one lane, however many threads there are: the sums are the same
 
 
 class Objective:
@@ -24,9 +35,13 @@ class Objective:
     Parameters
     ----------
     X : array of shape (m, s1)
-        In [0, 1] when the output is sigmoid; float32 is computed in float32.
+        In [0, 1] when the output is sigmoid; float32 is computed in float32.  It may lie in a file (`numpy.memmap`, or
+        anything with ``shape``, ``dtype`` and slices of rows) and be larger than memory: it is read block by block,
+        and beside it there is room for one matrix of hidden activations and some blocks.
     lam, rho, beta, output
         As for `saelib.sparse_cost`.
+    scale : float
+        Every block is multiplied by it as it is read: 1/255 for images of bytes, which are computed in float32.
     n_jobs : int, optional
         Number of threads that share the blocks; by default as many as there are processors, and in a browser, where
         Python has no threads, one.  The result is the same.
@@ -37,29 +52,44 @@ class Objective:
         If an argument is outside its range, or later ``theta`` does not fit the width of ``X``.
     """
 
-    def __init__(self, X, *, lam, rho, beta, output="sigmoid", n_jobs=None):
-        self.X = as_matrix(X, unit_interval=output == "sigmoid")
+    def __init__(self, X, *, lam, rho, beta, output="sigmoid", scale=1.0, n_jobs=None):
+        self.scale = positive(scale, "scale")
         self.settings = {
             "lam": nonnegative(lam, "lam"),
             "rho": in_open_unit_interval(rho, "rho"),
             "beta": nonnegative(beta, "beta"),
             "output": one_of(output, "output", ("sigmoid", "linear")),
         }
+        block_by_block = is_sliced(X) or self.scale != 1
+        self.X = X if is_sliced(X) else as_matrix(X)
+        self.dtype = np.dtype(np.float32 if self.X.dtype in (np.uint8, np.float32) else np.float64)
         m = self.X.shape[0]
         self.blocks = [slice(i, min(i + BLOCK_ROWS, m)) for i in range(0, m, BLOCK_ROWS)]
+        for rows in self.blocks if block_by_block else [slice(m)]:
+            name = f"X[{rows.start}:{rows.stop}]" if block_by_block else "X"
+            as_matrix(self.rows(rows), name, unit_interval=output == "sigmoid")
+        self.lanes = [self.blocks[k::LANES] for k in range(min(LANES, len(self.blocks)))]
         workers = _processors() if n_jobs is None else whole_number(n_jobs, "n_jobs")
-        self.n_jobs = min(workers, len(self.blocks))
+        self.n_jobs = min(workers, len(self.lanes))
+        self.spare = deque()  # memory that no call is using
 
     def __call__(self, theta):
         """Return the cost (float) and its gradient (a vector like ``theta``, with the dtype of ``X``)."""
         params = self.params(theta)
-        if len(self.blocks) == 1:
-            return self._evaluate(params, map)
-        if self.n_jobs == 1:
-            with _one_blas_thread():
-                return self._evaluate(params, map)
-        with ThreadPoolExecutor(self.n_jobs) as pool, _one_blas_thread():
-            return self._evaluate(params, pool.map)
+        with self._memory(params) as memory, one_blas_thread() if len(self.blocks) > 1 else nullcontext():
+            if self.n_jobs == 1:
+                return self._evaluate(params, memory, map)
+            with ThreadPoolExecutor(self.n_jobs) as pool:
+                try:
+                    return self._evaluate(params, memory, pool.map)
+                except BaseException:  # Ctrl-C, or an error in a worker: let the others stop at their next block
+                    memory.stop.set()
+                    raise
+
+    def rows(self, rows):
+        """Return a slice of the rows of ``X`` as floating-point numbers, scaled."""
+        X = self.X[rows]
+        return X if X.dtype == self.dtype and self.scale == 1 else np.multiply(X, self.scale, dtype=self.dtype)
 
     def params(self, theta):
         """Return ``theta`` as `Params`; the number of hidden units follows from its length."""
@@ -71,74 +101,143 @@ class Objective:
         if not np.isfinite(theta).all():
             raise ValueError(f"theta must be finite, but theta[{np.argmin(np.isfinite(theta))}] is not")
         like = Params(np.empty((n_hidden, n)), np.empty(n_hidden), np.empty((n, n_hidden)), np.empty(n))
-        return unpack(theta.astype(self.X.dtype), like)
+        return unpack(theta.astype(self.dtype), like)
 
-    def _evaluate(self, params, run):
+    def _evaluate(self, params, memory, run):
         lam, rho, beta, output = self.settings.values()
-        m = self.X.shape[0]
-        A2 = np.empty((m, params.b1.size), self.X.dtype)
-        sums = run(lambda rows: activations_of_block(params, self.X[rows], out=A2[rows]), self.blocks)
-        rho_hat = sum(sums) / m
-        margin = np.finfo(self.X.dtype).eps ** 0.4
-        if beta and not np.all((margin < rho_hat) & (rho_hat < 1 - margin)):
-            # A unit is saturated on nearly all samples: only the plain form, in logarithms, keeps its digits.
-            cost, gradient = cost_and_gradient(params, self.X, **self.settings)
-            return cost, pack(gradient)
-        pull = beta * kl_prime(rho, rho_hat).astype(self.X.dtype)
-        results = run(lambda rows: gradients_of_block(params, self.X[rows], A2[rows], pull, output), self.blocks)
-        squares, gradients = zip(*results, strict=True)
-        gradient = sum(gradients) / m
-        W1, _, W2, _ = unpack(gradient, params)
-        W1 += lam * params.W1
-        W2 += lam * params.W2
-        return float(np.sum(squares)) / (2 * m) + weight_decay(params, lam) + beta * float(
-            kl_divergence(rho, rho_hat).sum()
-        ), gradient
+        layers, m = Layers.of(params, output), self.X.shape[0]
+
+        def sums_of_lane(lane):
+            return sum(activations_of_block(layers, self.rows(rows), memory.A2[rows.start]) for rows in lane)
+
+        rho_hat = sum(run(sums_of_lane, map(memory.going, self.lanes))) / m
+        saturated = self._saturated_units(params, rho_hat) if beta else None
+        plain = np.ones(rho_hat.size, bool) if saturated is None else ~saturated.units
+        pull = np.zeros((rho_hat.size, 1), self.dtype)
+        pull[plain, 0] = beta * kl_prime(rho, rho_hat[plain])
+
+        def gradient_of_lane(lane, total):
+            work, squares = memory.take(), 0.0
+            total.fill(0)
+            for rows in lane:
+                A2, exact = memory.A2[rows.start], saturated and saturated.of(rows)
+                squares += gradient_of_block(layers, self.rows(rows), A2, pull, output, work, exact)
+                total += work.gradient
+            memory.works.append(work)
+            return squares
+
+        squares = sum(run(gradient_of_lane, map(memory.going, self.lanes), memory.totals))
+        W1, W2b, b1 = split(sum(memory.totals) / m, params)
+        gradient = Params(W1 + lam * params.W1, b1, W2b[:, :-1] + lam * params.W2, W2b[:, -1])
+        penalty = float(kl_divergence(rho, rho_hat[plain]).sum()) + (saturated.penalty if saturated else 0.0)
+        return squares / (2 * m) + weight_decay(params, lam) + beta * penalty, pack(gradient)
+
+    def _saturated_units(self, params, rho_hat):
+        """Return what logarithms tell about units that are on, or off, for nearly all samples; None if none is."""
+        _, rho, beta, _ = self.settings.values()
+        margin = np.finfo(self.dtype).eps ** 0.4
+        units = ~((margin < rho_hat) & (rho_hat < 1 - margin))
+        if not units.any():
+            return None
+        W1, b1 = params.W1[units], params.b1[units]
+        Z2 = np.concatenate([self.rows(rows) @ W1.T + b1 for rows in self.blocks])
+        return Saturated(units, sigmoid_slope(Z2).T, beta * sparsity_delta(Z2, rho).T, sparsity_penalty(Z2, rho))
+
+    @contextmanager
+    def _memory(self, params):
+        """Lend the memory for an evaluation: that of an earlier one, if no other thread has it and it fits."""
+        try:
+            memory = self.spare.pop()
+        except IndexError:
+            memory = None
+        if memory is None or memory.params.W1.shape != params.W1.shape:
+            memory = Memory(params, self.blocks, len(self.lanes))
+        yield memory
+        self.spare.append(memory)  # not after an error: a worker may still be writing
 
 
-def activations_of_block(params, X, out):
-    """Write the hidden activations of the rows ``X`` into ``out`` and return their sum over the rows, in float64."""
-    np.matmul(X, params.W1.T, out=out)
-    out += params.b1
-    _sigmoid_in_place(out)
-    return out.sum(axis=0, dtype=float)
+class Layers(NamedTuple):
+    """The parameters as the blocks want them: halved where tanh(z/2) follows, biases beside the weights of layer 2."""
+
+    W1: np.ndarray  # (s2, s1), half
+    b1: np.ndarray  # (s2, 1), half
+    W2: np.ndarray  # (s3, s2)
+    W2b: np.ndarray  # (s3, s2 + 1), half for a sigmoid output
+
+    @classmethod
+    def of(cls, params, output):
+        W1, b1, W2, b2 = params
+        W2b = np.column_stack([W2, b2])
+        return cls(W1 / 2, b1[:, np.newaxis] / 2, W2, W2b / 2 if output == "sigmoid" else W2b)
 
 
-def gradients_of_block(params, X, A2, pull, output):
-    """Return the sum of squared errors of the rows ``X`` and the packed sum of their gradients.
+class Saturated(NamedTuple):
+    """Saturated hidden units: a mask, their f'(z2) and their term of the delta (units, samples), and their penalty."""
 
-    ``A2`` holds their hidden activations, ``pull`` is beta * kl_prime(rho, rho_hat), the same for every row.
+    units: np.ndarray
+    slope: np.ndarray
+    delta: np.ndarray
+    penalty: float
+
+    def of(self, rows):
+        return self._replace(slope=self.slope[:, rows], delta=self.delta[:, rows])
+
+
+def activations_of_block(layers, X, A2):
+    """Write the hidden activations of the rows ``X`` into ``A2`` (s2 + 1, rows); return their sums, as float64.
+
+    The last row of ``A2`` holds ones and stays as it is.
     """
-    A3 = A2 @ params.W2.T
-    A3 += params.b2
+    A2 = A2[:-1]
+    np.matmul(layers.W1, X.T, out=A2)
+    A2 += layers.b1
+    _sigmoid_of_double(A2)
+    return A2.sum(axis=1).astype(float)
+
+
+def gradient_of_block(layers, X, A2, pull, output, work, saturated=None):
+    """Write the sum over the rows ``X`` of their gradients into ``work``; return their sum of squared errors.
+
+    ``A2`` holds their hidden activations as `activations_of_block` leaves them, and ``pull`` is beta * kl_prime(rho,
+    rho_hat), a column, the same for every row.
+    """
+    rows, hidden = len(X), A2[:-1]
+    A3, delta3, delta2, slope = work.A3[:rows], work.delta3[:rows], work.delta2[:, :rows], work.slope[:, :rows]
+    np.matmul(A2.T, layers.W2b.T, out=A3)
     if output == "sigmoid":
-        _sigmoid_in_place(A3)
-    delta3 = A3 - X
+        _sigmoid_of_double(A3)
+    np.subtract(A3, X, out=delta3)
     squares = float(np.vdot(delta3, delta3))
     if output == "sigmoid":
         delta3 *= A3
         np.subtract(1, A3, out=A3)
         delta3 *= A3
-    delta2 = delta3 @ params.W2
+    np.matmul(layers.W2.T, delta3.T, out=delta2)
+    exact = saturated and delta2[saturated.units] * saturated.slope + saturated.delta
     delta2 += pull
-    delta2 *= A2
-    delta2 *= 1 - A2
-    return squares, pack(Params(delta2.T @ X, delta2.sum(axis=0), delta3.T @ A2, delta3.sum(axis=0)))
+    np.subtract(1, hidden, out=slope)
+    slope *= hidden
+    delta2 *= slope
+    if saturated:
+        delta2[saturated.units] = exact
+    np.matmul(delta2, X, out=work.dW1)
+    np.matmul(delta3.T, A2.T, out=work.dW2b)
+    delta2.sum(axis=1, out=work.db1)
+    return squares
 
 
-def _sigmoid_in_place(Z):
-    """Overwrite ``Z`` with its sigmoid, as (tanh(z/2) + 1) / 2: one fast function instead of exp and a division."""
-    Z *= 0.5
+def _sigmoid_of_double(Z):
+    """Overwrite ``Z`` with the sigmoid of 2 ``Z``, which is (tanh(Z) + 1) / 2: one fast function and no division."""
     np.tanh(Z, out=Z)
-    Z += 1
     Z *= 0.5
+    Z += 0.5
 
 
-def _one_blas_thread():
-    """Hold BLAS at one thread: the blocks already keep every processor busy, and more threads would only compete."""
-    from threadpoolctl import threadpool_limits
-
-    return threadpool_limits(1, user_api="blas")
+def is_sliced(X):
+    """Say whether ``X`` is to be read a block at a time: an array of bytes, or what is no NumPy array but like one."""
+    return (
+        X.dtype == np.uint8 if isinstance(X, np.ndarray) else hasattr(X, "dtype") and len(getattr(X, "shape", ())) == 2
+    )
 
 
 def _processors():

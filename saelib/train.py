@@ -4,12 +4,12 @@ from typing import NamedTuple
 
 import numpy as np
 
-from ._checks import function, generator, nonnegative, positive, whole_number
+from ._checks import as_matrix, function, generator, nonnegative, positive, whole_number
 from ._progress import progress_bar
 from .backprop import hidden_delta, output_delta
-from .cost import check_problem, terms_from_forward
-from .network import Params, forward, pack, unpack
-from .objective import Objective
+from .cost import check_columns, check_problem, terms_from_forward
+from .network import Params, check_params, forward, pack, unpack
+from .objective import Objective, is_sliced
 
 
 class History(NamedTuple):
@@ -141,18 +141,33 @@ def adam(
 
 
 def lbfgs(
-    params, X, *, lam, rho, beta, output="sigmoid", max_iter=400, tol=1e-9, progress=False, callback=None, n_jobs=None
+    params,
+    X,
+    *,
+    lam,
+    rho,
+    beta,
+    output="sigmoid",
+    max_iter=400,
+    tol=1e-9,
+    progress=False,
+    callback=None,
+    scale=1.0,
+    n_jobs=None,
 ):
     """Train by SciPy's L-BFGS-B on the whole data, the method of choice for these small networks.
 
     Arguments, results and errors are those of `gradient_descent`, without a learning rate: each step is scaled by what
-    the last ten gradients tell of the curvature (Liu and Nocedal, 1989).  ``n_jobs`` is that of `saelib.Objective`.
+    the last ten gradients tell of the curvature (Liu and Nocedal, 1989).  ``scale`` and ``n_jobs`` are those of
+    `saelib.Objective`, and as there ``X`` may lie in a file and be larger than memory.
     """
     from scipy.optimize import minimize
     from threadpoolctl import threadpool_limits
 
-    (params, X), passes = check_problem(params, X, output), 0
-    objective = Objective(X, lam=lam, rho=rho, beta=beta, output=output, n_jobs=n_jobs)
+    params, passes = check_params(params), 0
+    X = X if is_sliced(X) else as_matrix(X, columns=params.W1.shape[1])
+    objective = Objective(X, lam=lam, rho=rho, beta=beta, output=output, scale=scale, n_jobs=n_jobs)
+    check_columns(params, objective.X)
     record = _Recorder("L-BFGS", params, max_iter, tol, progress, callback)
 
     def evaluate(theta):
@@ -165,7 +180,7 @@ def lbfgs(
         nonlocal passes
         theta, J = intermediate_result.x.copy(), float(intermediate_result.fun)
         since, passes = passes, 0
-        if record(unpack(theta.astype(objective.X.dtype), params), J, passes=since):
+        if record(unpack(theta.astype(objective.dtype), params), J, passes=since):
             raise StopIteration
 
     # SciPy and NumPy bring a BLAS each; SciPy's would start threads of its own for vectors too short to share.

@@ -1,7 +1,10 @@
 """The block-wise objective: equal to the plain form for any shape and blocks, and to the bit for any threads."""
 
+import os
+import signal
 import threading
 import time
+from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import pytest
@@ -13,6 +16,7 @@ from threadpoolctl import threadpool_info, threadpool_limits
 
 import saelib
 from saelib import objective as module
+from saelib._workplace import one_blas_thread
 
 pytestmark = pytest.mark.filterwarnings("error")
 
@@ -119,23 +123,23 @@ def small_blocks(monkeypatch, **options):
     return saelib.Objective(X, **{"lam": 1e-3, "rho": 0.05, "beta": 3, **options}), params
 
 
-def test_the_plain_form_is_for_saturated_units_and_for_these_alone(monkeypatch):
-    plain = []
-    cost_and_gradient = module.cost_and_gradient
-    monkeypatch.setattr(module, "cost_and_gradient", lambda *a, **k: plain.append(1) or cost_and_gradient(*a, **k))
+def test_logarithms_are_for_saturated_units_and_for_these_alone(monkeypatch):
+    widths = []
+    sparsity_delta = module.sparsity_delta
+    monkeypatch.setattr(module, "sparsity_delta", lambda Z2, rho: widths.append(Z2.shape) or sparsity_delta(Z2, rho))
     objective, params = small_blocks(monkeypatch)
     objective(saelib.pack(params))
-    assert not plain
+    assert not widths
     saturated = saelib.pack(params._replace(b1=np.array([0.0, -60.0, 0.0])))
     objective(saturated)
-    assert len(plain) == 1
+    assert widths == [(12, 1)]
     without_penalty, _ = small_blocks(monkeypatch, beta=0)
     without_penalty(saturated)
-    assert len(plain) == 1
+    assert len(widths) == 1
 
 
 @pytest.mark.parametrize("n_jobs", [1, 2, 3])
-@pytest.mark.parametrize("name", ["activations_of_block", "gradients_of_block"])
+@pytest.mark.parametrize("name", ["activations_of_block", "gradient_of_block"])
 def test_n_jobs_threads_share_the_blocks(monkeypatch, name, n_jobs):
     compute, all_at_work = getattr(module, name), threading.Barrier(n_jobs, timeout=30)
     at_work, numbers = [], []
@@ -157,9 +161,9 @@ def test_n_jobs_threads_share_the_blocks(monkeypatch, name, n_jobs):
 
 def test_a_single_block_needs_no_other_thread(monkeypatch):
     threads = []
-    gradients_of_block = module.gradients_of_block
+    gradient_of_block = module.gradient_of_block
     monkeypatch.setattr(
-        module, "gradients_of_block", lambda *args: threads.append(threading.get_ident()) or gradients_of_block(*args)
+        module, "gradient_of_block", lambda *args: threads.append(threading.get_ident()) or gradient_of_block(*args)
     )
     params, X = problem(12, 4, 3, seed=9)
     saelib.Objective(X, lam=0, rho=0.05, beta=3)(saelib.pack(params))
@@ -189,18 +193,22 @@ def test_blas_is_held_at_one_thread_and_others_are_not():
 
     with threadpool_limits(3):
         before = threads()
-        with module._one_blas_thread():
+        with one_blas_thread():
             held = threads()
         assert threads() == before
     assert held == {"blas": [1] * len(before["blas"]), "openmp": before["openmp"]}
 
 
-def test_activations_are_summed_in_float64():
-    params, X = problem(1000, 4, 3, seed=9)
-    narrow, X = saelib.Params(*(P.astype(np.float32) for P in params)), X.astype(np.float32)
-    out = np.empty((1000, 3), np.float32)
-    sums = module.activations_of_block(narrow, X, out)
-    assert_allclose(sums, out.astype(float).sum(axis=0), rtol=1e-14)
+def test_the_activations_of_many_samples_are_summed_without_losing_digits():
+    """Three hundred thousand numbers of float32, one after the other, would lose three digits more than this."""
+    rng = np.random.default_rng(5)
+    X = rng.uniform(size=(300_000, 1)).astype(np.float32)
+    params = saelib.init_params(1, 2, rng, dtype=np.float32)
+    options = {"lam": 0.0, "rho": 0.05, "beta": 1.0}
+    penalty = saelib.Objective(X, **options)(saelib.pack(params))[0]
+    penalty -= saelib.Objective(X, **{**options, "beta": 0.0})(saelib.pack(params))[0]
+    wide = saelib.Params(*(P.astype(float) for P in params))
+    assert_allclose(penalty, saelib.cost_terms(wide, X.astype(float), **options).sparsity, rtol=1e-6)
 
 
 def test_the_first_number_that_is_not_finite_is_named():
@@ -220,3 +228,135 @@ def test_by_default_there_are_as_many_threads_as_processors(monkeypatch):
     assert module._processors() == 8
     monkeypatch.setattr(module.os, "cpu_count", lambda: None)
     assert module._processors() == 1
+
+
+# --- data that do not fit into memory ----------------------------------------------------------------------------
+
+
+class Rows:
+    """Something like a dataset in a file: it has a shape, a dtype and slices of rows, and remembers the largest."""
+
+    def __init__(self, X):
+        self.X, self.shape, self.dtype, self.largest = X, X.shape, X.dtype, 0
+
+    def __getitem__(self, rows):
+        part = self.X[rows]
+        self.largest = max(self.largest, len(part))
+        return part
+
+
+def evaluated(X, **options):
+    params = saelib.init_params(X.shape[1], 3, np.random.default_rng(0))
+    return saelib.Objective(X, lam=1e-3, rho=0.05, beta=3, **options)(saelib.pack(params))
+
+
+@pytest.mark.parametrize("dtype", [np.float64, np.float32, np.float16, np.int64])
+def test_anything_with_slices_of_rows_will_do_and_is_read_in_blocks(dtype):
+    X = np.random.default_rng(1).uniform(size=(1700, 4)).round(0 if dtype is np.int64 else 9).astype(dtype)
+    source = Rows(X)
+    J, gradient = evaluated(source)
+    expected_J, expected = evaluated(X)
+    assert J == expected_J
+    assert_array_equal(gradient, expected)
+    assert source.largest == module.BLOCK_ROWS
+
+
+def test_bytes_are_scaled_as_they_are_read_whether_in_memory_or_in_a_file(tmp_path):
+    X = np.random.default_rng(1).integers(0, 256, (1700, 4), dtype=np.uint8)
+    file = np.memmap(tmp_path / "X", dtype=np.uint8, mode="w+", shape=X.shape)
+    file[:] = X
+    expected_J, expected = evaluated(X / 255)
+    for source in (X, np.memmap(tmp_path / "X", dtype=np.uint8, mode="r", shape=X.shape), Rows(X)):
+        J, gradient = evaluated(source, scale=1 / 255)
+        assert gradient.dtype == np.float32
+        assert_allclose(J, expected_J, rtol=1e-6)
+        assert saelib.relative_error(gradient, expected) < 1e-6
+
+
+def test_floating_point_numbers_are_scaled_too():
+    X = np.random.default_rng(1).uniform(size=(1700, 4))
+    J, gradient = evaluated(X * 8, scale=1 / 8)
+    expected_J, expected = evaluated(X)
+    assert J == expected_J
+    assert_array_equal(gradient, expected)
+
+
+def test_what_is_wrong_in_a_block_is_said_with_its_rows():
+    X = np.full((1700, 4), 0.5)
+    X[1203, 2] = np.nan
+    with pytest.raises(ValueError, match=r"X\[1000:1500\] must be finite, but X\[1000:1500\]\[203, 2\] is nan"):
+        evaluated(Rows(X))
+    with pytest.raises(ValueError, match=r"X\[0:500\] must lie in \[0, 1\].* 255;"):
+        evaluated(np.full((1700, 4), 255, dtype=np.uint8))
+    for scale in (0, -1, np.nan, "1"):
+        with pytest.raises(ValueError, match="scale must be"):
+            evaluated(X, scale=scale)
+
+
+# --- several at once, and interrupted ----------------------------------------------------------------------------
+
+
+def blas_threads():
+    return [library["num_threads"] for library in threadpool_info() if library["user_api"] == "blas"]
+
+
+def test_one_objective_in_many_threads():
+    """Evaluations of different parameters at the same time do not get into each other's memory."""
+    X = np.random.default_rng(0).uniform(size=(3000, 20))
+    objective = saelib.Objective(X, lam=1e-3, rho=0.05, beta=3, n_jobs=2)
+    thetas = [saelib.pack(saelib.init_params(20, 4 + k % 3, np.random.default_rng(k))) for k in range(12)]
+    expected = [objective(theta) for theta in thetas]
+    with threadpool_limits(3):
+        before = blas_threads()
+        with ThreadPoolExecutor(6) as pool:
+            found = list(pool.map(objective, thetas * 3))
+        assert blas_threads() == before
+    for (J, gradient), (expected_J, expected_gradient) in zip(found, expected * 3, strict=True):
+        assert J == expected_J
+        assert_array_equal(gradient, expected_gradient)
+
+
+@pytest.mark.parametrize("error", [RuntimeError, KeyboardInterrupt])
+@pytest.mark.parametrize("name", ["activations_of_block", "gradient_of_block"])
+def test_a_workers_exception_reaches_the_caller_and_stops_the_others(monkeypatch, name, error):
+    X = np.random.default_rng(0).uniform(size=(100 * module.BLOCK_ROWS, 3))
+    objective = saelib.Objective(X, lam=1e-3, rho=0.05, beta=3, n_jobs=2)
+    theta, compute, calls = saelib.pack(saelib.init_params(3, 2, np.random.default_rng(0))), getattr(module, name), []
+    expected_J, expected = objective(theta)
+
+    def block(*args):
+        calls.append(1)
+        time.sleep(0.001)
+        if len(calls) == 5:
+            raise error("from the fifth block")
+        return compute(*args)
+
+    with threadpool_limits(3), monkeypatch.context() as patch:
+        before = blas_threads()
+        patch.setattr(module, name, block)
+        with pytest.raises(error, match="the fifth block"):
+            objective(theta)
+        assert blas_threads() == before
+    assert len(calls) < 80
+    J, gradient = objective(theta)
+    assert J == expected_J
+    assert_array_equal(gradient, expected)
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="this system has no fork")
+@pytest.mark.filterwarnings("ignore:This process .* is multi-threaded:DeprecationWarning")
+def test_a_forked_process_can_go_on():
+    X = np.random.default_rng(0).uniform(size=(3000, 20))
+    objective = saelib.Objective(X, lam=1e-3, rho=0.05, beta=3, n_jobs=2)
+    theta = saelib.pack(saelib.init_params(20, 4, np.random.default_rng(0)))
+    expected = objective(theta)[0]
+    child = os.fork()
+    if child == 0:
+        os._exit(0 if objective(theta)[0] == expected else 1)
+    deadline = time.monotonic() + 60
+    while (done := os.waitpid(child, os.WNOHANG)) == (0, 0) and time.monotonic() < deadline:
+        time.sleep(0.01)
+    if done == (0, 0):
+        os.kill(child, signal.SIGKILL)
+        os.waitpid(child, 0)
+    assert done == (child, 0)

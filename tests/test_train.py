@@ -387,3 +387,22 @@ def test_a_log_file_gets_a_line_or_two(tmp_path):
     assert "400/400" in text
     assert text.count("gradient descent") <= 2
     assert len(text) < 300
+
+
+def test_lbfgs_reads_bytes_from_a_file(tmp_path):
+    rng = np.random.default_rng(0)
+    pixels = rng.integers(0, 256, (700, 6), dtype=np.uint8)
+    np.save(tmp_path / "X.npy", pixels)
+    file = np.load(tmp_path / "X.npy", mmap_mode="r")
+    start = saelib.init_params(6, 3, rng, dtype=np.float32)
+    options = {"lam": 1e-3, "rho": 0.1, "beta": 1, "max_iter": 20}
+    found, _ = saelib.lbfgs(start, file, **options, scale=1 / 255)
+    expected, _ = saelib.lbfgs(start, (pixels * np.float32(1 / 255)), **options)
+    for P, Q in zip(found, expected, strict=True):
+        assert P.dtype == np.float32
+        assert_array_equal(P, Q)
+
+
+def test_lbfgs_says_when_the_columns_do_not_fit():
+    with pytest.raises(ValueError, match=r"X must have 6 columns, got shape \(5, 4\)"):
+        saelib.lbfgs(saelib.init_params(6, 3, np.random.default_rng(0)), np.full((5, 4), 0.5), lam=0, rho=0.1, beta=1)

@@ -1,0 +1,81 @@
+"""What `saelib.objective` works with: memory that is used again and again, and a BLAS that keeps to one thread."""
+
+from collections import deque
+from contextlib import contextmanager
+from functools import cache
+from threading import Event, Lock
+
+import numpy as np
+
+
+class Work:
+    """What a thread writes into while it is at a block."""
+
+    def __init__(self, params, rows):
+        s2, s1 = params.W1.shape
+        dtype = params.W1.dtype
+        self.A3, self.delta3 = np.empty((2, rows, s1), dtype)
+        self.delta2, self.slope = np.empty((2, s2, rows), dtype)
+        self.gradient = np.empty(params.W1.size + params.W2.size + s1 + s2, dtype)
+        self.dW1, self.dW2b, self.db1 = split(self.gradient, params)
+
+
+class Memory:
+    """What an evaluation needs: the hidden activations of every block, and a sum of gradients for every lane."""
+
+    def __init__(self, params, blocks, lanes):
+        self.params, self.rows, dtype = params, blocks[0].stop, params.W1.dtype
+        self.A2 = {rows.start: np.ones((params.b1.size + 1, rows.stop - rows.start), dtype) for rows in blocks}
+        self.totals = [np.empty(sum(P.size for P in params), dtype) for _ in range(lanes)]
+        self.works, self.stop = deque(), Event()
+
+    def going(self, lane):
+        """Yield the blocks of a lane until somebody says stop."""
+        for rows in lane:
+            if self.stop.is_set():
+                return
+            yield rows
+
+    def take(self):
+        """Return a `Work` that no thread is using; to be appended to ``works`` afterwards."""
+        try:
+            return self.works.pop()
+        except IndexError:
+            return Work(self.params, self.rows)
+
+
+def split(gradient, params):
+    """Return views of a packed gradient of the order used here: by W1, by W2 with b2 beside it, and by b1."""
+    W1, W2b, b1 = np.split(gradient, [params.W1.size, gradient.size - params.b1.size])
+    return W1.reshape(params.W1.shape), W2b.reshape(len(params.b2), -1), b1
+
+
+class _Blas:
+    lock, holders, limit = Lock(), 0, None
+
+
+@contextmanager
+def one_blas_thread():
+    """Hold BLAS at one thread: the blocks already keep every processor busy, and more threads would only compete.
+
+    Evaluations in several threads may overlap: the first one sets the limit, and the last one lifts it.
+    """
+    with _Blas.lock:
+        if not _Blas.holders:
+            _Blas.limit = _blas().limit(limits=1)
+        _Blas.holders += 1
+    try:
+        yield
+    finally:
+        with _Blas.lock:
+            _Blas.holders -= 1
+            if not _Blas.holders:
+                _Blas.limit.restore_original_limits()
+
+
+@cache
+def _blas():
+    """Return the controller of NumPy's BLAS. (To look for it takes longer than a small evaluation.)"""
+    from threadpoolctl import ThreadpoolController
+
+    return ThreadpoolController().select(user_api="blas")
