@@ -2777,6 +2777,7 @@ NO_EQUATION = {
     "check_params": "a test of an argument",
     "check_forward": "a test of an argument",
     "check_problem": "a test of an argument",
+    "check_columns": "a test of an argument",
     "check_rho_hat": "a test of an argument",
 }
 
