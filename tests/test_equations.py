@@ -19,8 +19,6 @@ import numpy as np
 import pytest
 import scipy.linalg
 import scipy.optimize
-import scipy.linalg
-import scipy.optimize
 import scipy.special
 import scipy.stats
 import sympy
