@@ -27,7 +27,7 @@ def fvu(X, X_hat):
         )
     unexplained = np.sum((X - X_hat) ** 2, dtype=float)
     total = np.sum((X - X.mean(axis=0, dtype=float)) ** 2)
-    return float(unexplained / total)
+    return float(unexplained / total)  # (eq-fvu)
 
 
 def population_sparsity(A):
@@ -128,7 +128,7 @@ def match_atoms(D_true, D):
     D = as_matrix(D, "D", columns=D_true.shape[1])
     cosine = np.abs(_unit_rows(D_true) @ _unit_rows(D).T)
     similarity, partner = np.zeros(len(D_true), dtype=cosine.dtype), np.full(len(D_true), -1)
-    i, j = linear_sum_assignment(cosine, maximize=True)
+    i, j = linear_sum_assignment(cosine, maximize=True)  # (eq-match-atoms)
     similarity[i], partner[i] = cosine[i, j], j
     return similarity, partner
 

@@ -17,18 +17,18 @@ def soft_threshold(u, t):
     It is the proximal map of ``t |.|``: the ``v`` that makes ``(v - u)^2 / 2 + t |v|`` smallest.
     """
     u, t = as_floats(u, "u"), nonnegative(t, "t")
-    return u - np.clip(u, -t, t)
+    return u - np.clip(u, -t, t)  # (eq-soft-threshold)
 
 
 def lasso_cost(A, X, D, lam):
     """Return ``1/2 ||X - A D||^2 + lam ||A||_1``, summed over samples, as a float; A is (m, k), X (m, n), D (k, n)."""
     A, X, D, lam = _check_codes(A, *_check_problem(X, D, lam))
-    return float(np.sum((X - A @ D) ** 2, dtype=float) / 2 + lam * np.sum(np.abs(A), dtype=float))
+    return float(np.sum((X - A @ D) ** 2, dtype=float) / 2 + lam * np.sum(np.abs(A), dtype=float))  # (eq-lasso)
 
 
 def lipschitz(D):
     """Return L, the largest eigenvalue of ``D D^T``: the Lipschitz constant of the squared error's gradient in A."""
-    L = float(np.linalg.norm(as_matrix(D, "D").astype(float), 2)) ** 2
+    L = float(np.linalg.norm(as_matrix(D, "D").astype(float), 2)) ** 2  # (eq-lipschitz)
     if L == 0:
         raise ValueError("D must have at least one atom that is not zero")
     return L
@@ -111,7 +111,7 @@ def fista(X, D, lam, n_iter, *, callback=None):
         last_A, last_t = A, t
         A = _step(ahead, X, D, lam, L)
         t = (1 + math.sqrt(1 + 4 * last_t**2)) / 2
-        ahead = A + (last_t - 1) / t * (A - last_A)
+        ahead = A + (last_t - 1) / t * (A - last_A)  # (eq-fista-momentum)
         callback(iteration, A)
     return A
 
@@ -140,7 +140,7 @@ def matching_pursuit(X, D, n_nonzero):
         C = residual @ D.T
         best = np.abs(C).argmax(axis=1)
         share = C[sample, best]
-        A[sample, best] += share
+        A[sample, best] += share  # (eq-matching-pursuit)
         residual = residual - share[:, np.newaxis] * D[best]
     return A
 
@@ -218,7 +218,7 @@ def update_dictionary(D, AA, AX):
         direction = AX[j] - AA[j] @ D + AA[j, j] * D[j]
         norm = np.linalg.norm(direction)
         if norm > 0:
-            D[j] = direction / norm
+            D[j] = direction / norm  # (eq-dictionary-update)
     return D
 
 
@@ -294,8 +294,8 @@ def learn_dictionary(
 
 
 def _step(A, X, D, lam, L):
-    gradient = (A @ D - X) @ D.T
-    return soft_threshold(A - gradient / L, lam / L)
+    gradient = (A @ D - X) @ D.T  # (eq-code-gradient)
+    return soft_threshold(A - gradient / L, lam / L)  # (eq-ista)
 
 
 def _replace_atoms(D, dead, X, residual):

@@ -5,8 +5,8 @@ from .words import Line, chapter
 _PATCHES = chapter("Patches", "natural-images", "eq-normalize-patches")
 _FAVORITE = chapter("What it learned", "natural-images", "eq-optimal-input")
 _PCA = chapter("By the singular value decomposition", "pca", "eq-pca-covariance")
-_SHRINK = "help(saelib.sparse_coding.soft_threshold)"
-_ISTA = "help(saelib.sparse_coding.ista_step)"
+_SHRINK = chapter("One coefficient: the soft threshold", "sparse-coding", "eq-soft-threshold")
+_ISTA = chapter("ISTA", "sparse-coding", "eq-ista")
 
 LINES = (
     Line(
