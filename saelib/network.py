@@ -70,7 +70,7 @@ def init_params(n_visible, n_hidden, rng, *, dtype=np.float64):
     """
     n_visible, n_hidden = whole_number(n_visible, "n_visible"), whole_number(n_hidden, "n_hidden")
     rng, dtype = generator(rng), one_of(np.dtype(dtype).name, "dtype", ("float32", "float64"))
-    r = np.sqrt(6 / (n_visible + n_hidden + 1))
+    r = np.sqrt(6 / (n_visible + n_hidden + 1))  # (eq-init-range)
     W1 = rng.uniform(-r, r, (n_hidden, n_visible))
     W2 = rng.uniform(-r, r, (n_visible, n_hidden))
     return Params(*(P.astype(dtype) for P in (W1, np.zeros(n_hidden), W2, np.zeros(n_visible))))

@@ -132,10 +132,10 @@ def adam(
                 batch = X[order[start : start + batch_size]]
                 gradient = Objective(batch, **settings, n_jobs=1)(theta)[1]
                 t += 1
-                mean = 0.9 * mean + 0.1 * gradient
-                square = 0.999 * square + 0.001 * gradient**2
+                mean = 0.9 * mean + 0.1 * gradient  # (eq-adam-mean)
+                square = 0.999 * square + 0.001 * gradient**2  # (eq-adam-square)
                 step = (mean / (1 - 0.9**t)) / (np.sqrt(square / (1 - 0.999**t)) + 1e-8)
-                theta = theta - alpha * step
+                theta = theta - alpha * step  # (eq-adam-step)
                 record.check(theta)
     return record.best, record.history()
 
