@@ -29,15 +29,17 @@ export PYTHONUTF8              := 1
 # Several processes side by side: one thread of linear algebra in each.
 ONE_THREAD := OPENBLAS_NUM_THREADS=1 OMP_NUM_THREADS=1
 
-.PHONY: help book pdf lite test lab notebooks site-test mutants lint data clean
+.PHONY: help book pdf lite lite-test test lab notebooks site-test mutants lint data clean
 
 help: ## this list
 	@echo "make book        build the book: open _build/html/index.html afterwards, with or without a network"
 	@echo "make pdf         print the built book as one PDF, _build/pdf/sparse-autoencoders.pdf (needs Chromium)"
+	@echo "make lite        put a JupyterLab that runs in the browser beside the built book, with every chapter"
 	@echo "make test        run every test: the library, the equations, and every chapter against its stored outputs"
 	@echo "make lab         open the chapters in JupyterLab, to run them and change things"
 	@echo "make notebooks   execute the chapters in place and store their outputs (a second run changes no byte)"
 	@echo "make site-test   open the built book in a headless Chromium with the network cut off, and check every page"
+	@echo "make lite-test   open a chapter of make lite in a headless Chromium"
 	@echo "make mutants     put one mistake at a time into the library, and count those that its tests notice (ten minutes)"
 	@echo "make lint        check the style of the code and the spelling of the text"
 	@echo "make data        fetch MNIST, which some chapters use when it is there"
@@ -64,6 +66,20 @@ book: $(READY)
 pdf: book
 	@HOME=$(HOUSE) $(BIN)/python tools/make_pdf.py
 	@$(MAKE) --no-print-directory book
+
+LITE := $(VENV)/lite-ready
+$(LITE): requirements-lite.txt $(READY)
+	@echo "Installing JupyterLite into $(VENV)"
+	@$(BIN)/python -m pip install --quiet --no-compile --constraint requirements.txt -r requirements-lite.txt
+	@touch $@
+
+# Before the book, whose chapters then have a button that leads there.
+lite: $(LITE)
+	@$(BIN)/python tools/make_lite.py
+	@$(MAKE) --no-print-directory book
+
+lite-test: lite
+	@HOME=$(HOUSE) $(BIN)/python -m pytest tests/test_lite.py -m site
 
 test: $(READY)
 	@$(ONE_THREAD) $(BIN)/python -m pytest -n $(JOBS) --dist loadscope

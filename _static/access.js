@@ -44,6 +44,9 @@
   // A page opened from a disk may not read other pages, so the search shows titles without the lines around the words.
   if (location.protocol === "file:") DOCUMENTATION_OPTIONS.SHOW_SEARCH_SUMMARY = false;
 
+  // What only works on pages that come from a server (the book's own Python in the browser) shows on these alone.
+  if (location.protocol !== "file:") document.documentElement.classList.add("served");
+
   window.addEventListener("load", async () => {
     name();
     await window.MathJax?.startup?.promise;
