@@ -10,6 +10,7 @@ import subprocess
 import sys
 import time
 from pathlib import Path
+from urllib.parse import unquote, urlparse
 
 import pytest
 
@@ -69,10 +70,11 @@ def page(browser, request):
 def new_tab(browser):
     context = browser.new_context(viewport=DESK, color_scheme="light")
     tab = context.new_page()
-    tab.outside, tab.errors = [], []
+    tab.asked, tab.outside, tab.errors = set(), [], []
 
     def gate(route):
         if route.request.url.startswith(("file:", "data:", "blob:")):
+            tab.asked.add(route.request.url)
             route.continue_()
         else:
             tab.outside.append(route.request.url)
@@ -281,6 +283,7 @@ def test_search_finds_a_page_by_its_words(tab):
 # --- figures to explore -----------------------------------------------------------------------------------------
 
 FIGURE_BYTES, PAGE_BYTES, COMPRESSED_BYTES = 250_000, 3_000_000, 500_000
+SHARED_BYTES = 1_200_000
 
 
 def state(figure):
@@ -344,6 +347,19 @@ def test_pages_are_light(page):
     assert len(html) <= PAGE_BYTES and len(gzip.compress(html)) <= COMPRESSED_BYTES
     for figure in re.findall(rb'<figure class="explore".*?</figure>', html, re.S):
         assert len(figure) <= FIGURE_BYTES, figure[:120]
+
+
+def test_a_page_asks_for_little_besides_its_text_and_pictures(page):
+    """Scripts, styles and fonts of MathJax, the theme, the extensions and the book, unpacked."""
+    files = {Path(unquote(urlparse(address).path)) for address in page.asked}
+    weights = {file: file.stat().st_size for file in files if file.suffix in (".js", ".css", ".woff", ".woff2", ".ttf")}
+    assert len(weights) > 10
+    assert sum(weights.values()) <= SHARED_BYTES, sorted(weights.items(), key=lambda item: -item[1])[:5]
+
+
+def test_every_icon_is_drawn(page):
+    assert page.locator("i[class*='fa-'], span[class*='fa-']").count() == 0
+    assert page.locator("svg.svg-inline--fa > path").count() >= 5
 
 
 def test_no_two_things_on_a_page_have_one_id(page):

@@ -1,0 +1,145 @@
+"""Leave out of what every page loads what no page uses: nine tenths of the theme's rules of style and of its icons.
+
+After the pages are written, the big style sheets keep the rules whose classes stand in some page or script, and the
+script with all icons of Font Awesome gives way to a short one with those of the pages.
+"""
+
+import json
+import re
+from pathlib import Path
+
+from sphinx.util import logging
+
+SHEETS = (
+    "styles/pydata-sphinx-theme.css",
+    "styles/sphinx-book-theme.css",
+    "sphinx-design.min.css",
+    "mystnb.*.css",
+    "basic.css",
+    "pygments.css",
+    "proof.css",
+)
+ICONS = "scripts/fontawesome.js"
+MARK = "/* light_pages: only what the book uses */\n"
+KINDS = {"fa", "fas", "far", "fab", "fa-solid", "fa-regular", "fa-brands"}
+KEPT = re.compile(r"bs-|tooltip|popover|collaps|dropdown|modal")  # Bootstrap's scripts put such names together
+BESIDE_THE_PAGES = ("_", "lite")
+
+SCRIPT = """(() => {
+  const icons = %s;
+  function draw() {
+    document.querySelectorAll("i[class*='fa-'], span[class*='fa-']").forEach((mark) => {
+      const name = Object.keys(icons).find((key) => key.split(" ").every((part) => mark.classList.contains(part)));
+      if (!name) return;
+      const [width, height, path] = icons[name], kind = "http://www.w3.org/2000/svg";
+      const svg = document.createElementNS(kind, "svg");
+      for (const {name, value} of mark.attributes) svg.setAttribute(name, value);
+      svg.classList.remove(name.split(" ")[0]);
+      svg.classList.add("svg-inline--fa");
+      svg.setAttribute("aria-hidden", "true");
+      svg.setAttribute("viewBox", `0 0 ${width} ${height}`);
+      const line = svg.appendChild(document.createElementNS(kind, "path"));
+      line.setAttribute("fill", "currentColor");
+      line.setAttribute("d", path);
+      mark.replaceWith(svg);
+    });
+  }
+  if (document.readyState === "loading") document.addEventListener("DOMContentLoaded", draw); else draw();
+})();
+"""
+
+
+def blocks(css):
+    """The rules of a style sheet, each with its braces, and what stands between them."""
+    start = at = depth = 0
+    for part in re.finditer(r"""/\*.*?\*/|"(?:\\.|[^"\\])*"|'(?:\\.|[^'\\])*'|\\.|[{};]""", css, re.DOTALL):
+        depth += {"{": 1, "}": -1}.get(part.group(), 0)
+        if part.group() in "};" and depth == 0:
+            at = part.end()
+            yield css[start:at]
+            start = at
+    yield css[start:]
+
+
+def selectors(head):
+    """The parts of a rule's head between the commas that are in no bracket."""
+    return re.split(r",(?![^(\[]*[)\]])", head)
+
+
+def used_rules(css, words):
+    """A style sheet without the rules that need a class not among the words."""
+
+    def may_match(selector):
+        selector = re.sub(r":not\((?:[^()]|\([^()]*\))*\)", "", selector)
+        classes = re.findall(r"\.((?:[\w-]|\\.)+)", selector)
+        return bool(re.search(r":(is|where|has)\(", selector)) or all(c in words or KEPT.match(c) for c in classes)
+
+    out = []
+    for block in blocks(re.sub(r"/\*(?!!).*?\*/", "", css, flags=re.DOTALL)):
+        head, brace, body = block.partition("{")
+        if brace and head.strip().startswith(("@media", "@supports")):
+            inner = used_rules(body[: body.rindex("}")], words)
+            out += [f"{head}{{{inner}}}"] if inner.strip() else []
+        elif brace and not head.strip().startswith("@"):
+            found = [selector for selector in selectors(head) if may_match(selector)]
+            out += [f"{','.join(found)}{{{body}"] if found else []
+        else:
+            out.append(block)
+    return "".join(out)
+
+
+def icon(script, kind, name):
+    """Width, height and path of an icon of Font Awesome's script, which has brands first, and solid ones last."""
+    word = re.escape(name)
+    one = rf'(?:\b{word}|"{word}"):\[(\d+),(\d+),\[[^\]]*\],"[0-9a-f]+","([^"]+)"\]'
+    other = rf'[\w"-]+:\[(\d+),(\d+),\[[^\]]*"{word}"[^\]]*\],"[0-9a-f]+","([^"]+)"\]'  # by an older name
+    found = re.findall(one, script) or re.findall(other, script)
+    if not found:
+        return None
+    width, height, path = found[0 if kind in ("fa-brands", "fab") else -1]
+    return int(width), int(height), path
+
+
+def original(app, file):
+    """What the theme's file said before it was cut, in this build or an earlier one."""
+    store = Path(app.doctreedir, "light_pages", file.name)
+    text = file.read_text("utf-8")
+    if text.startswith(MARK):
+        return store.read_text("utf-8")
+    store.parent.mkdir(parents=True, exist_ok=True)
+    store.write_text(text, "utf-8")
+    return text
+
+
+def cut(app, exception):
+    if exception or app.builder.name != "html":
+        return
+    out = Path(app.outdir)
+    pages = [p for p in out.rglob("*.html") if not p.relative_to(out).parts[0].startswith(BESIDE_THE_PAGES)]
+    html = "\n".join(page.read_text("utf-8") for page in pages)
+    classes = re.findall(r'\bclass=\\?["\']([^"\']*)', html)
+    words = {word for names in set(classes) for word in re.split(r"[\s\\]+", names)}
+    scripts = [p for p in out.glob("_static/**/*.js") if not {"mathjax", ICONS.rpartition("/")[2]} & set(p.parts)]
+    for script in scripts:
+        words |= set(re.findall(r"[\w-]+", script.read_text("utf-8")))
+    words |= set(re.findall(r"[\w-]+", " ".join(re.findall(r"<script[^>]*>(.*?)</script>", html, re.DOTALL))))
+    for pattern in SHEETS:
+        for file in out.glob(f"_static/{pattern}"):
+            file.write_text(MARK + used_rules(original(app, file), words), "utf-8")
+    icons, file = {}, out / "_static" / ICONS
+    if not file.is_file():
+        return
+    script = original(app, file)
+    for names in sorted(set(re.findall(r'<(?:i|span) [^<>]*?class="([^"]*\bfa[\w-]* [^"]*)"', html))):
+        kinds, names = set(names.split()) & KINDS, {name for name in names.split() if name.startswith("fa-")} - KINDS
+        drawn = {f"{kind} {name}": icon(script, kind, name.removeprefix("fa-")) for kind in kinds for name in names}
+        drawn = {name: found for name, found in drawn.items() if found}
+        if kinds and not drawn:
+            logging.getLogger(__name__).warning("No icon for %s in the theme's script", " ".join(names))
+        icons |= drawn
+    file.write_text(MARK + SCRIPT % json.dumps(icons), "utf-8")
+
+
+def setup(app):
+    app.connect("build-finished", cut, priority=900)
+    return {"parallel_read_safe": True, "parallel_write_safe": True}
