@@ -102,7 +102,7 @@ def assemble(site, toc, title, author, rights, target):
     head = "\n".join(
         re.sub(r'((?:href|src)=")(?![a-z]+:)', rf"\1{assets}", tag)
         for tag in re.findall(
-            r'<link [^>]*rel="stylesheet"[^>]*>|<script>window\.MathJax.*?</script>|<script [^>]*mathjax/startup.*?</script>',
+            r'<link [^>]*rel="stylesheet"[^>]*>|<script>window\.MathJax.*?</script>|<script [^>]*mathjax/.*?</script>',
             pages[toc[0][0]],
         )
     )
