@@ -22,7 +22,8 @@ SHEETS = (
 ICONS = "scripts/fontawesome.js"
 MARK = "/* light_pages: only what the book uses */\n"
 KINDS = {"fa", "fas", "far", "fab", "fa-solid", "fa-regular", "fa-brands"}
-KEPT = re.compile(r"bs-|tooltip|popover|collapse|collapsing|dropdown|modal")  # Bootstrap's scripts put such names together
+# Bootstrap's scripts put such names together.
+KEPT = re.compile(r"bs-|tooltip|popover|collapse|collapsing|dropdown|modal")
 BESIDE_THE_PAGES = ("_", "lite")
 
 SCRIPT = """(() => {
