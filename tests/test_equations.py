@@ -1552,19 +1552,21 @@ def best_nudge_by_search(formula, rng):
     return error(formula(u, -J, J3), np.exp(found.x))
 
 
-def along(J, theta, v, epsilon):
+def slope_along(J, theta, v, epsilon):
     """The difference quotient along a direction."""
     return (J(theta + epsilon * v) - J(theta - epsilon * v)) / (2 * epsilon)
 
 
 @verifies(
     "eq-directional-check",
-    formula=along,
+    formula=slope_along,
     wrong={
-        "the 2 is missing": lambda J, theta, v, epsilon: 2 * along(J, theta, v, epsilon),
+        "the 2 is missing": lambda J, theta, v, epsilon: 2 * slope_along(J, theta, v, epsilon),
         "one-sided": lambda J, theta, v, epsilon: (J(theta + epsilon * v) - J(theta)) / epsilon,
-        "divided by the length of v": lambda J, theta, v, epsilon: along(J, theta, v, epsilon) / np.linalg.norm(v),
-        "all nudged alike": lambda J, theta, v, epsilon: along(J, theta, np.ones_like(v), epsilon),
+        "divided by the length of v": lambda J, theta, v, epsilon: (
+            slope_along(J, theta, v, epsilon) / np.linalg.norm(v)
+        ),
+        "all nudged alike": lambda J, theta, v, epsilon: slope_along(J, theta, np.ones_like(v), epsilon),
     },
     method="finite differences",
     tolerance=1e-7,
