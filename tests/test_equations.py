@@ -3844,6 +3844,27 @@ def lista_gradient_is_the_slope(formula, rng):
     return max(errors)
 
 
+# --- chapter "Reproduction ledger" -------------------------------------------------------------------------------
+
+
+@verifies(
+    "eq-within-tolerance",
+    formula=lambda v, v0, tau: abs(v - v0) / tau <= 1,
+    wrong={
+        "a sign": lambda v, v0, tau: (v - v0) / tau <= 1,
+        "the tolerance is a share": lambda v, v0, tau: abs(v - v0) / (tau * v0) <= 1,
+        "turned over": lambda v, v0, tau: tau / abs(v - v0) <= 1,
+    },
+    method="property",
+)
+def within_the_tolerance_is_between_two_numbers(formula, rng):
+    """The quotient is at most 1 for exactly those values that lie between v0 - tau and v0 + tau."""
+    v, v0 = rng.normal(scale=3, size=(2, 1000))
+    tau = rng.uniform(0.1, 3, 1000)
+    between = (v0 - tau <= v) & (v <= v0 + tau)
+    return float(np.sum(formula(v, v0, tau) != between))
+
+
 # --- appendices --------------------------------------------------------------------------------------------------
 
 
