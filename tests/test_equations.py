@@ -20,6 +20,7 @@ import pytest
 import scipy.integrate
 import scipy.linalg
 import scipy.optimize
+import scipy.spatial.distance
 import scipy.special
 import scipy.stats
 import sympy
