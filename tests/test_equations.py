@@ -3385,6 +3385,7 @@ def most_probable_code_minimizes_the_lasso(formula, rng):
     method="index loops",
 )
 def lasso_adds_half_the_squares_and_the_magnitudes(formula, rng):
+    """The cost of several codes, against sums over samples, pixels and atoms taken one by one."""
     A, X, D, lam = rng.normal(size=(3, 5)), rng.normal(size=(3, 4)), rng.normal(size=(5, 4)), rng.uniform(0.2, 2)
     expected = 0
     for a, x in zip(A, X, strict=True):
@@ -3623,6 +3624,7 @@ def fista_by_loops(X, D, lam, n_iter, momentum=True, t_factor=4, previous=True, 
     method="index loops",
 )
 def fista_steps_from_where_momentum_leads(formula, rng):
+    """The codes after nine steps, against the steps written out entry by entry."""
     X, D = rng.normal(size=(2, 4)), rng.normal(size=(6, 4))
     return error(formula(X, D, 0.3, 9), fista_by_loops(X, D, 0.3, 9))
 
@@ -3772,6 +3774,7 @@ def atoms_are_paired_for_the_largest_sum(formula, rng):
     method="independent library",
 )
 def fvu_is_what_scikit_learn_leaves(formula, rng):
+    """The share that is not explained, against 1 minus scikit-learn's coefficient of determination."""
     X, X_hat = rng.normal([0, 1, 5], [1, 2, 3], size=(20, 3)), rng.normal(size=(20, 3))
     return error(formula(X, X_hat), 1 - r2_score(X, X_hat, multioutput="variance_weighted"))
 
