@@ -2,7 +2,7 @@
 
 Rows are samples: ``X`` has shape ``(m, n)``.  The modules in reading order are `network`, `cost`, `backprop`,
 `gradcheck`, `objective`, `train`, `storage`, `estimator`, `pca`, `sparse_coding`, `metrics`, `datasets`, `plots`,
-`explore`, `steps` and `tutor`.
+`explore`, `steps`, `progress` and `tutor`.
 ``import saelib`` loads NumPy and nothing else; what is heavier is loaded when it is first used.
 """
 
@@ -39,6 +39,7 @@ _HOME = {
     "train": ["History", "gradient_descent", "adam", "lbfgs"],
     "storage": ["save_params", "load_params"],
     "estimator": ["SparseAutoencoder"],
+    "progress": ["track"],
 }
 _MODULES = [*_HOME, "pca", "sparse_coding", "metrics", "datasets", "plots", "explore", "steps", "tutor"]
 _MODULE_OF = {name: module for module, names in _HOME.items() for name in names}

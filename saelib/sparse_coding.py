@@ -260,7 +260,7 @@ def learn_dictionary(
     ----------
     Chapter "Sparse coding"; Olshausen and Field (1996); Mairal, Bach, Ponce and Sapiro (2009).
     """
-    from ._progress import progress_bar
+    from .progress import progress_bar
 
     X, k, lam = as_matrix(X), whole_number(n_atoms, "n_atoms"), nonnegative(lam, "lam")
     (m, n), n_iter = X.shape, whole_number(n_iter, "n_iter")

@@ -5,11 +5,11 @@ from typing import NamedTuple
 import numpy as np
 
 from ._checks import as_matrix, function, generator, nonnegative, positive, whole_number
-from ._progress import progress_bar
 from .backprop import hidden_delta, output_delta
 from .cost import check_columns, check_problem, terms_from_forward
 from .network import Params, check_params, forward, pack, unpack
 from .objective import Objective, is_sliced
+from .progress import progress_bar
 
 
 class History(NamedTuple):

@@ -14,9 +14,7 @@ from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook, new_outp
 from tests.nbval_tolerance import LIMITS, outputs_problems
 from tools.store_notebooks import ROOT, canonical, execute, form_fault, notebooks, read
 
-LIBRARIES = {"saelib", "numpy", "matplotlib", "scipy", "tqdm", "sklearn", "sympy", "mpmath"} | set(
-    sys.stdlib_module_names
-)
+LIBRARIES = {"saelib", "numpy", "matplotlib", "scipy", "sklearn", "sympy", "mpmath"} | set(sys.stdlib_module_names)
 LONGEST_CELL = 20  # lines
 LARGEST_FILE = 1_500_000  # bytes
 

@@ -484,7 +484,7 @@ def test_the_bar_has_a_name_counts_the_turns_and_tells_the_cost(monkeypatch):
         def set_postfix_str(self, text):
             told.append(text)
 
-    monkeypatch.setattr("saelib._progress.progress_bar", lambda *args: made.append(args) or Bar())
+    monkeypatch.setattr("saelib.progress.progress_bar", lambda *args: made.append(args) or Bar())
     X, _ = planted(m=30)
     for progress in ({}, {"progress": True}):
         _, costs = learn_dictionary(X, 5, 0.2, n_iter=2, rng=np.random.default_rng(0), **progress)

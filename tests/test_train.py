@@ -307,6 +307,24 @@ def test_float32_stays_float32_and_follows_float64(name, output):
     assert_allclose(costs[0], costs[1], rtol=1e-3)
 
 
+def test_track_yields_every_value_once_and_counts_them(monkeypatch):
+    done = []
+
+    class Bar:
+        def __enter__(self):
+            return self
+
+        def __exit__(self, *error):
+            done.append("closed")
+
+        def update(self, k):
+            done.append(k)
+
+    monkeypatch.setattr("saelib.progress.progress_bar", lambda total, label: done.append((total, label)) or Bar())
+    assert list(saelib.track((x for x in "abc"), "letters")) == ["a", "b", "c"]
+    assert done == [(3, "letters"), 1, 1, 1, "closed"]
+
+
 @EACH
 def test_silent_when_output_is_captured(name, capsys):
     run(name, *small_problem(), max_iter=3, progress=True)

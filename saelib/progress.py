@@ -26,6 +26,15 @@ def progress_bar(total, label, progress=True):
     return tqdm(**options)
 
 
+def track(values, label):
+    """Yield the values one after the other, with a `progress_bar` that says how many are done."""
+    values = list(values)
+    with progress_bar(len(values), label) as bar:
+        for value in values:
+            yield value
+            bar.update(1)
+
+
 def _in_notebook():
     ipython = sys.modules.get("IPython")
     return ipython is not None and hasattr(ipython.get_ipython(), "kernel")
