@@ -110,8 +110,8 @@ class Objective:
         def sums_of_lane(lane):
             return sum(activations_of_block(layers, self.rows(rows), memory.A2[rows.start]) for rows in lane)
 
-        rho_hat = sum(run(sums_of_lane, map(memory.going, self.lanes))) / m
-        saturated = self._saturated_units(params, rho_hat) if beta else None
+        rho_hat, square = sum(run(sums_of_lane, map(memory.going, self.lanes))) / m
+        saturated = self._saturated_units(params, rho_hat, rho_hat - square) if beta else None
         plain = np.ones(rho_hat.size, bool) if saturated is None else ~saturated.units
         pull = np.zeros((rho_hat.size, 1), self.dtype)
         pull[plain, 0] = beta * kl_prime(rho, rho_hat[plain])
@@ -132,11 +132,14 @@ class Objective:
         penalty = float(kl_divergence(rho, rho_hat[plain]).sum()) + (saturated.penalty if saturated else 0.0)
         return squares / (2 * m) + weight_decay(params, lam) + beta * penalty, pack(gradient)
 
-    def _saturated_units(self, params, rho_hat):
-        """Return what logarithms tell about units that are on, or off, for nearly all samples; None if none is."""
+    def _saturated_units(self, params, rho_hat, mean_slope):
+        """Return what logarithms tell about units that are near 0 or 1 for nearly all samples; None if none is.
+
+        Of their activations, or of the slopes a (1 - a), rounding would leave too few digits.
+        """
         _, rho, beta, _ = self.settings.values()
         margin = np.finfo(self.dtype).eps ** 0.4
-        units = ~((margin < rho_hat) & (rho_hat < 1 - margin))
+        units = ~((margin < rho_hat) & (rho_hat < 1 - margin) & (margin < mean_slope))
         if not units.any():
             return None
         W1, b1 = params.W1[units], params.b1[units]
@@ -184,15 +187,15 @@ class Saturated(NamedTuple):
 
 
 def activations_of_block(layers, X, A2):
-    """Write the hidden activations of the rows ``X`` into ``A2`` (s2 + 1, rows); return their sums, as float64.
+    """Write the hidden activations of the rows ``X`` into ``A2`` (s2 + 1, rows), whose last row of ones stays as it is.
 
-    The last row of ``A2`` holds ones and stays as it is.
+    Return their sums, and the sums of their squares, over the rows: (2, s2), float64.
     """
     A2 = A2[:-1]
     np.matmul(layers.W1, X.T, out=A2)
     A2 += layers.b1
     _sigmoid_of_double(A2)
-    return A2.sum(axis=1).astype(float)
+    return np.array([A2.sum(axis=1), np.einsum("ji,ji->j", A2, A2)], dtype=float)
 
 
 def gradient_of_block(layers, X, A2, pull, output, work, saturated=None):

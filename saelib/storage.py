@@ -1,5 +1,6 @@
 """Keep parameters in a file and take them out again: a plain NumPy archive (.npz) without pickled objects."""
 
+import io
 import math
 import os
 import zipfile
@@ -55,8 +56,9 @@ def load_params(path):
         If the file is damaged or holds something else. Nothing in it is executed, and no more memory is taken than
         the file is long.
     """
+    content = io.BytesIO(Path(path).read_bytes())
     try:
-        with zipfile.ZipFile(path) as archive:
+        with zipfile.ZipFile(content) as archive:
             arrays = [_read(archive, f"{name}.npy") for name in Params._fields]
         return check_params(Params(*arrays))
     except (ValueError, KeyError, EOFError, NotImplementedError, RuntimeError, zipfile.BadZipFile) as error:

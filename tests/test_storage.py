@@ -9,7 +9,7 @@ import zipfile
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import array_shapes, arrays
 from numpy.testing import assert_array_equal
@@ -158,6 +158,7 @@ def test_a_header_that_lies_costs_no_memory(tmp_path):
 
 
 @given(position=st.floats(0, 1, exclude_max=True), bit=st.integers(0, 7), cut=st.floats(0, 1))
+@example(position=0.998046875, bit=0, cut=1.0)  # a directory that starts before the file does
 @settings(max_examples=200, deadline=None)
 def test_a_damaged_file_is_refused_or_still_whole(tmp_path_factory, position, bit, cut):
     folder = tmp_path_factory.mktemp("damaged")
