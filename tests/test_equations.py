@@ -3869,6 +3869,25 @@ def within_the_tolerance_is_between_two_numbers(formula, rng):
     return float(np.sum(formula(v, v0, tau) != between))
 
 
+@verifies(
+    "eq-divergence",
+    formula=lambda theta, other: np.linalg.norm(theta - other) / np.linalg.norm(theta),
+    wrong={
+        "not relative": lambda theta, other: np.linalg.norm(theta - other),
+        "the lengths are compared, not the vectors": lambda theta, other: (
+            abs(np.linalg.norm(theta) - np.linalg.norm(other)) / np.linalg.norm(theta)
+        ),
+        "squared": lambda theta, other: np.sum((theta - other) ** 2) / np.sum(theta**2),
+    },
+    method="index loops",
+)
+def divergence_of_two_parameter_vectors(formula, rng):
+    """The distance of two vectors as a share of the first one's length, summed entry by entry."""
+    theta, other = rng.normal(size=(2, 9))
+    gap = math.sqrt(math.fsum((t - o) ** 2 for t, o in zip(theta, other, strict=True)))
+    return error(formula(theta, other), gap / math.sqrt(math.fsum(t * t for t in theta)))
+
+
 # --- appendices --------------------------------------------------------------------------------------------------
 
 
