@@ -1,13 +1,15 @@
 """Leave out of what every page loads what no page uses: nine tenths of the theme's rules of style and of its icons.
 
 After the pages are written, the big style sheets keep the rules whose classes stand in some page or script, and the
-script with all icons of Font Awesome gives way to a short one with those of the pages.
+script with all icons of Font Awesome gives way to a short one with those of the pages. Pictures get a palette.
 """
 
+import io
 import json
 import re
 from pathlib import Path
 
+from PIL import Image
 from sphinx.util import logging
 
 SHEETS = (
@@ -141,6 +143,22 @@ def cut(app, exception):
     file.write_text(MARK + SCRIPT % json.dumps(icons), "utf-8")
 
 
+def lighten_pictures(app, exception):
+    """Store each figure with 256 colors, which is what a figure has but for the softest of its edges."""
+    if exception or app.builder.name != "html":
+        return
+    for file in Path(app.outdir, "_images").glob("*.png"):
+        with Image.open(file) as picture:
+            if picture.mode == "P" or picture.convert("RGBA").getextrema()[3][0] < 255:
+                continue
+            small = picture.convert("RGB").quantize(256, Image.Quantize.MEDIANCUT, dither=Image.Dither.NONE)
+        content = io.BytesIO()
+        small.save(content, format="png", optimize=True)
+        if content.tell() < file.stat().st_size:
+            file.write_bytes(content.getvalue())
+
+
 def setup(app):
     app.connect("build-finished", cut, priority=900)
+    app.connect("build-finished", lighten_pictures)
     return {"parallel_read_safe": True, "parallel_write_safe": True}

@@ -7,13 +7,17 @@ import subprocess
 import sys
 import xml.etree.ElementTree as ElementTree
 from pathlib import Path
+from types import SimpleNamespace
 
+import numpy as np
 import pytest
+from PIL import Image
 
 EXTENSIONS = str(Path(__file__).parents[1] / "_ext")
 PATH = {"PYTHONPATH": os.pathsep.join([EXTENSIONS, *filter(None, [os.environ.get("PYTHONPATH")])])}
 sys.path.insert(0, EXTENSIONS)
 
+import light_pages  # noqa: E402
 import under_the_title  # noqa: E402
 
 CONFIG = """
@@ -160,3 +164,25 @@ def test_with_an_address_there_is_a_map_of_all_pages(build):
     base = "https://owner.github.io/Book/"
     assert addresses == [base + page for page in ("chapters/zebra.html", "index.html", "papers.html")]
     assert all((site / address.removeprefix(base)).is_file() for address in addresses)
+
+
+def test_pictures_get_a_palette_and_look_the_same(tmp_path):
+    pictures = tmp_path / "_images"
+    pictures.mkdir()
+    slope = np.full((200, 300, 4), 255, np.uint8)  # grain of all gray levels, and a blue curve
+    slope[..., :3] = np.random.default_rng(0).integers(0, 256, (200, 300, 1), dtype=np.uint8)
+    slope[90:95, ::2, :3] = 0, 114, 178
+    holes = slope.copy()
+    holes[:100, :, 3] = 0
+    Image.fromarray(slope).save(pictures / "slope.png")
+    Image.fromarray(holes).save(pictures / "holes.png")
+    before = {file.name: file.read_bytes() for file in pictures.iterdir()}
+    app = SimpleNamespace(outdir=tmp_path, builder=SimpleNamespace(name="html"))
+    light_pages.lighten_pictures(app, None)
+    found = np.asarray(Image.open(pictures / "slope.png").convert("RGB"), dtype=float)
+    assert np.sqrt(np.mean((found - slope[:, :, :3]) ** 2)) < 1
+    assert len((pictures / "slope.png").read_bytes()) < len(before["slope.png"])
+    assert (pictures / "holes.png").read_bytes() == before["holes.png"]
+    once = (pictures / "slope.png").read_bytes()
+    light_pages.lighten_pictures(app, None)
+    assert (pictures / "slope.png").read_bytes() == once
