@@ -1,5 +1,6 @@
 """The block-wise objective: equal to the plain form for any shape and blocks, and to the bit for any threads."""
 
+import itertools
 import os
 import signal
 import threading
@@ -324,10 +325,12 @@ def test_a_workers_exception_reaches_the_caller_and_stops_the_others(monkeypatch
     theta, compute, calls = saelib.pack(saelib.init_params(3, 2, np.random.default_rng(0))), getattr(module, name), []
     expected_J, expected = objective(theta)
 
+    count = itertools.count(1)
+
     def block(*args):
-        calls.append(1)
+        calls.append(number := next(count))
         time.sleep(0.001)
-        if len(calls) == 5:
+        if number == 5:
             raise error("from the fifth block")
         return compute(*args)
 
