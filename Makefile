@@ -91,7 +91,8 @@ notebooks: $(READY)
 	@$(ONE_THREAD) $(BIN)/python tools/store_notebooks.py
 
 site-test: book
-	@HOME=$(HOUSE) $(BIN)/python -m pytest tests/test_site.py tests/test_pdf.py -m site -n $(JOBS)
+	@HOME=$(HOUSE) $(BIN)/python -m pytest tests/test_site.py -m site -n $(JOBS)
+	@HOME=$(HOUSE) $(BIN)/python -m pytest tests/test_pdf.py -m site
 
 # The tool is installed at its first use, and may change nothing that is pinned.
 MUTMUT_VERSION := 3.8.1

@@ -149,7 +149,8 @@ def test_every_control_has_a_name_that_holds_the_words_shown(page):
 def test_text_stands_out_from_its_ground(page, theme):
     page.emulate_media(color_scheme=theme)
     page.wait_for_function("theme => document.documentElement.dataset.theme == theme", arg=theme)
-    page.wait_for_timeout(500)  # colors fade over
+    page.wait_for_timeout(500)  # colors fade over, some of them late
+    page.wait_for_function("document.getAnimations().every(fade => fade.playState != 'running')")
     faint = page.evaluate(CONTRAST)
     page.emulate_media(color_scheme="light")
     assert faint == []
