@@ -20,6 +20,7 @@ MIRRORS = (
     "https://ossci-datasets.s3.amazonaws.com/mnist/",
 )
 PATIENCE = 4.5  # seconds a mirror may take to answer, so that two dead ones are given up within 10 s
+PIECE = 2**14  # bytes that have to come within that time
 LARGEST = 2**24  # bytes; the largest of the files has fewer than 10 million
 HOW_TO_GET_IT = "run `make data` with a connection to the internet, or put its four files into $SAELIB_DATA/mnist"
 
@@ -77,10 +78,12 @@ def _download(name, folder):
 
 def _fetch(url, output_file, _pooch):
     """Download ``url`` into ``output_file``, in the form in which `pooch.retrieve` calls its downloaders."""
+    import requests
     from tqdm import tqdm
 
-    response = _open_url(url)
-    length = response.headers.get("Content-Length", "")
+    response = _in_time(lambda: requests.get(url, stream=True, timeout=PATIENCE))
+    response.raise_for_status()
+    length, pieces = response.headers.get("Content-Length", ""), response.iter_content(PIECE)
     bar = tqdm(
         total=int(length) if length.isdecimal() else None,
         desc=url.rpartition("/")[2],
@@ -88,39 +91,37 @@ def _fetch(url, output_file, _pooch):
         unit_scale=True,
         disable=None,  # shown in a terminal only
     )
-    with response, bar, open(output_file, "wb") as file:
-        for chunk in response.iter_content(2**16):
-            bar.update(file.write(chunk))
+    with bar, open(output_file, "wb") as file:
+        while piece := _in_time(lambda: next(pieces, b"")):
+            bar.update(file.write(piece))
             if file.tell() > LARGEST:
                 raise OSError("sent far too much")
 
 
-def _open_url(url):
-    """Return the response to a request for ``url``, its body still to come, or give up after ``PATIENCE`` seconds.
+def _in_time(ask):
+    """Return ``ask()``, or give up after ``PATIENCE`` seconds.
 
-    A socket's own timeout holds for each address of a host anew, and not for looking up its name; so a thread asks.
+    A socket's own timeout holds for each address of a host anew, for each byte anew, and not for looking up its name;
+    so a thread asks.
     """
     import queue
     import threading
 
-    import requests
-
     answers = queue.SimpleQueue()
 
-    def ask():
+    def put_answer():
         try:
-            answers.put(requests.get(url, stream=True, timeout=PATIENCE))
+            answers.put(ask())
         except Exception as error:
             answers.put(error)
 
-    threading.Thread(target=ask, daemon=True).start()
+    threading.Thread(target=put_answer, daemon=True).start()
     try:
         answer = answers.get(timeout=PATIENCE)
     except queue.Empty:
-        raise TimeoutError(f"did not answer within {PATIENCE:g} s") from None
+        raise TimeoutError(f"sent nothing, or too little, for {PATIENCE:g} s") from None
     if isinstance(answer, Exception):
         raise answer
-    answer.raise_for_status()
     return answer
 
 

@@ -1,11 +1,15 @@
 """The embedded data against what is known of them; readers and downloads against files and servers that misbehave."""
 
+import contextlib
+import errno
 import gzip
 import hashlib
 import http.server
 import importlib.util
 import io
+import json
 import math
+import os
 import socket
 import statistics
 import struct
@@ -14,6 +18,7 @@ import sys
 import threading
 import tracemalloc
 import zipfile
+import zlib
 from pathlib import Path
 
 import numpy as np
@@ -515,9 +520,7 @@ class Mirror(http.server.BaseHTTPRequestHandler):
         self.send(body)
 
     def moved(self, body):
-        self.send_response(302)
-        self.send_header("Location", self.path.replace("moved", "good"))
-        self.end_headers()
+        self.redirect(self.path.replace("moved", "good"))
 
     def truncated(self, body):
         self.send(body[:-5], length=len(body))
@@ -558,6 +561,53 @@ class Mirror(http.server.BaseHTTPRequestHandler):
         except OSError:
             pass  # the other side has had enough
 
+    def drip(self, body):
+        self.send(body[:10], length=len(body))
+        try:
+            for byte in body[10:]:  # often enough for every socket's patience, and never done
+                self.wfile.write(bytes([byte]))
+                if self.server.over.wait(0.05):
+                    break
+        except OSError:
+            pass
+
+    def dies(self, body):
+        """End the connection half-way as a machine does that is switched off: with a reset, not with a goodbye."""
+        self.send(body[: len(body) // 2], length=len(body))
+        self.wfile.flush()
+        self.connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+        self.connection.close()
+
+    def redirect(self, location):
+        self.send_response(302)
+        self.send_header("Location", location)
+        self.send_header("Content-Length", "0")
+        self.end_headers()
+
+    def in_circles(self, body):
+        self.redirect(self.path)
+
+    def from_a_file(self, body):
+        self.redirect(Path(__file__).as_uri())
+
+    def bomb(self, body):
+        """Send a megabyte and a half that unpacks to 1.5 GB, in the form that every client unpacks unasked."""
+        packer = zlib.compressobj(wbits=31)
+        self.send_response(200)
+        self.send_header("Content-Encoding", "gzip")
+        self.end_headers()
+        try:
+            for _ in range(1500):
+                self.wfile.write(packer.compress(bytes(2**20)))
+        except OSError:
+            pass
+
+    def together(self, body):
+        """Answer two who ask for the same file at the same moment, as soon as both have asked."""
+        with contextlib.suppress(threading.BrokenBarrierError):
+            self.server.meeting.wait(50)
+        self.good(body)
+
     def log_message(self, *_):
         pass
 
@@ -565,7 +615,7 @@ class Mirror(http.server.BaseHTTPRequestHandler):
 @pytest.fixture(scope="module")
 def server():
     server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Mirror)
-    server.requests, server.over = [], threading.Event()
+    server.requests, server.over, server.meeting = [], threading.Event(), threading.Barrier(2)
     thread = threading.Thread(target=server.serve_forever, daemon=True)
     thread.start()
     yield server
@@ -595,7 +645,7 @@ def mirrors(server, monkeypatch, tmp_path):
 
     def use(*faults):
         monkeypatch.setattr(_mnist, "MIRRORS", tuple(map(address, faults)))
-        monkeypatch.setattr(_mnist, "PATIENCE", 1 if {"stalled", "silent"} & set(faults) else 10)
+        monkeypatch.setattr(_mnist, "PATIENCE", 1 if {"stalled", "silent", "drip"} & set(faults) else 10)
 
     return use
 
@@ -632,9 +682,14 @@ FAULTS = {
     "tampered": "sent another file (its sha256 differs)",
     "empty": "sent another file (its sha256 differs)",
     "stalled": "could not be reached, or broke off",
-    "silent": "did not answer within 1 s",  # or, a moment earlier, the socket's own word for it
+    "silent": "sent nothing, or too little, for 1 s",  # or, a moment earlier, the socket's own word for it
     "endless": "sent far too much",
     "refused": "could not be reached, or broke off",
+    "drip": "sent nothing, or too little, for 1 s",
+    "dies": "could not be reached, or broke off",
+    "in-circles": "could not be reached, or broke off",
+    "from-a-file": "could not be reached, or broke off",
+    "bomb": "sent far too much",
 }
 
 
@@ -652,7 +707,7 @@ def test_when_every_mirror_fails_one_line_says_so(mirrors, tmp_path, fault):
     with pytest.raises(FileNotFoundError, match="MNIST could not be downloaded") as error:
         load_mnist()
     message, (first, second) = str(error.value), _mnist.MIRRORS
-    reasons = {FAULTS[fault], FAULTS["stalled"]} if fault == "silent" else {FAULTS[fault]}
+    reasons = {FAULTS["silent"], FAULTS["stalled"]} if fault in ("silent", "stalled") else {FAULTS[fault]}
     assert any(f"{first} {reason}; " in message for reason in reasons)
     assert f"{second} {FAULTS['not-found']}" in message
     assert "make data" in message and "$SAELIB_DATA/mnist" in message and "\n" not in message
@@ -677,7 +732,7 @@ def test_a_name_that_is_looked_up_for_ever_is_given_up(mirrors, monkeypatch, tmp
     monkeypatch.setattr(_mnist, "PATIENCE", 0.2)
     monkeypatch.setattr(socket, "getaddrinfo", look_up)
     try:
-        with pytest.raises(FileNotFoundError, match="mirror.invalid/ did not answer within 0.2 s"):
+        with pytest.raises(FileNotFoundError, match="mirror.invalid/ sent nothing, or too little, for 0.2 s"):
             load_mnist()
     finally:
         over.set()
@@ -694,6 +749,80 @@ def test_a_cache_that_cannot_be_written_is_said(mirrors, tmp_path):
     with pytest.raises(FileNotFoundError, match="MNIST could not be downloaded") as error:
         load_mnist()
     assert str(tmp_path / "cache") in str(error.value)
+
+
+@pytest.mark.parametrize("trouble", [errno.ENOSPC, errno.EROFS, errno.EACCES])
+@pytest.mark.parametrize("moment", ["opening", "writing", "naming"])
+def test_a_disk_that_takes_no_more_is_said_and_left_clean(mirrors, tmp_path, monkeypatch, trouble, moment):
+    def fail(*_, **__):
+        raise OSError(trouble, os.strerror(trouble))
+
+    class Full(io.FileIO):
+        def write(self, data):
+            return super().write(data) if self.tell() < 100 else fail()
+
+    mirrors("good", "good")
+    monkeypatch.setattr(_mnist, "PIECE", 64)
+    if moment == "naming":
+        monkeypatch.setattr("shutil.move", fail)
+    else:
+        monkeypatch.setattr(_mnist, "open", fail if moment == "opening" else Full, raising=False)
+    with pytest.raises(FileNotFoundError, match=f"MNIST could not be downloaded .*{os.strerror(trouble)}") as error:
+        load_mnist()
+    assert "\n" not in str(error.value) and cached(tmp_path) == {}
+
+
+def test_an_interrupt_leaves_no_partial_file(mirrors, tmp_path, monkeypatch):
+    class Interrupted(io.FileIO):
+        def write(self, data):
+            super().write(data[:100])
+            raise KeyboardInterrupt
+
+    mirrors("good")
+    monkeypatch.setattr(_mnist, "open", Interrupted, raising=False)
+    with pytest.raises(KeyboardInterrupt):
+        load_mnist()
+    assert cached(tmp_path) == {}
+
+
+CHILD = """
+import json, sys
+from pathlib import Path
+import pooch
+from saelib import _mnist, datasets
+
+cache, mirrors, sha256, most = json.loads(sys.argv[1])
+pooch.os_cache = lambda project: Path(cache) / project
+_mnist.MIRRORS, _mnist.SHA256, _mnist.PATIENCE = mirrors, sha256, 60
+if most:
+    import resource
+    resource.setrlimit(resource.RLIMIT_FSIZE, (most, most))
+try:
+    print(datasets.load_mnist().y.tolist())
+except FileNotFoundError as error:
+    print(error)
+"""
+
+
+def other_process(tmp_path, most=0):
+    """Start a Python that loads MNIST from the mirrors into the cache, and may write no file larger than ``most``."""
+    about = json.dumps([str(tmp_path / "cache"), _mnist.MIRRORS, _mnist.SHA256, most])
+    return subprocess.Popen([sys.executable, "-c", CHILD, about], cwd=ROOT, stdout=subprocess.PIPE, text=True)
+
+
+def test_two_processes_that_load_at_once_do_not_harm_each_other(server, mirrors, tmp_path):
+    mirrors("together")
+    processes = [other_process(tmp_path) for _ in range(2)]
+    assert [json.loads(process.communicate(timeout=60)[0]) for process in processes] == [LABELS.tolist()] * 2
+    assert [name for _, name in server.requests] == [name for name in list(CONTENTS)[:2] for _ in range(2)]
+    assert cached(tmp_path) == {name: CONTENTS[name] for name in list(CONTENTS)[:2]}
+
+
+def test_a_limit_of_the_system_is_said_and_leaves_no_partial_file(mirrors, tmp_path):
+    mirrors("good")
+    said = other_process(tmp_path, most=2**10).communicate(timeout=60)[0]
+    assert said.startswith("MNIST could not be downloaded") and os.strerror(errno.EFBIG) in said
+    assert cached(tmp_path) == {}
 
 
 def test_without_leave_nothing_is_downloaded(server, mirrors, tmp_path, monkeypatch):
