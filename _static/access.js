@@ -48,6 +48,7 @@
   if (location.protocol !== "file:") document.documentElement.classList.add("served");
 
   window.addEventListener("load", async () => {
+    all("button[data-print]").forEach((e) => e.addEventListener("click", () => window.print()));
     name();
     await window.MathJax?.startup?.promise;
     marks();

@@ -18,16 +18,18 @@ PATH = {"PYTHONPATH": os.pathsep.join([EXTENSIONS, *filter(None, [os.environ.get
 sys.path.insert(0, EXTENSIONS)
 
 import light_pages  # noqa: E402
+import page_policy  # noqa: E402
 import under_the_title  # noqa: E402
 
 CONFIG = """
 project = "A book"
 html_theme = "sphinx_book_theme"
-extensions = ["myst_nb", "sphinxcontrib.bibtex", "public_address", "under_the_title", "citation_roles"]
+extensions = ["myst_nb", "sphinxcontrib.bibtex", "public_address", "under_the_title", "citation_roles", "page_policy"]
 myst_enable_extensions = ["dollarmath"]
 exclude_patterns = ["_build"]
 nb_execution_mode = "off"
 html_sourcelink_suffix = ""
+html_theme_options = {"use_fullscreen_button": False}
 bibtex_bibfiles = ["papers.bib"]
 """
 
@@ -164,6 +166,55 @@ def test_with_an_address_there_is_a_map_of_all_pages(build):
     base = "https://owner.github.io/Book/"
     assert addresses == [base + page for page in ("chapters/zebra.html", "index.html", "papers.html")]
     assert all((site / address.removeprefix(base)).is_file() for address in addresses)
+
+
+def test_a_policy_names_the_scripts_that_a_page_was_built_with_and_no_other():
+    head = '<head><meta charset="utf-8" /><title>A</title>'
+    # The example of the standard (Content Security Policy Level 3, on hashes).
+    script, named = "alert('Hello, world.');", "'sha256-qznLcsROx4GACP2dm0UCKCzCG+HiZ1guq6ZZDob/Tng='"
+    page = page_policy.secure(
+        f'{head}<script src="a.js"></script><script>{script}</script><SCRIPT id="b">{script}</SCRIPT>'
+    )
+    (policy,) = re.findall(
+        r'<meta charset="utf-8" />\s*<meta http-equiv="Content-Security-Policy" content="(.*?)"', page
+    )
+    assert policy.startswith("default-src 'none'; script-src 'self' file: " + named + "; ")
+    assert policy.count("sha256-") == 1
+    assert "sha256" not in page_policy.secure(f'{head}<script src="a.js"></script>')
+
+
+def test_a_script_in_an_attribute_is_found_and_words_are_not():
+    for tag in (
+        '<a onclick="f()">',
+        "<a title='x > y' ONCLICK = 'f()'>",
+        "<body\nonload=f()>",
+        '<a href=" javascript:f()">',
+        '<a href="java&#115;cript:f()">',
+        "<form action=JavaScript:f()>",
+    ):
+        assert page_policy.handlers(f"<p>{tag}</p>") == [tag]
+    for html in (
+        '<a href="a.html#on=1" class="on" data-on="1" title="set onclick=1, say">onclick="f()"</a>',
+        "<script>s = '<a onclick=\"f()\">'</script>",
+        '<p title="the scheme javascript:">href="javascript:"</p>',
+    ):
+        assert page_policy.handlers(html) == []
+
+
+def test_every_page_has_its_policy_and_none_has_a_script_in_an_attribute(build):
+    pages = [page.read_text("utf-8") for page in build().rglob("*.html")]
+    pages = [page for page in pages if "<head>" in page]
+    assert len(pages) >= 5
+    for page in pages:
+        assert page.count("Content-Security-Policy") == 1
+        assert page_policy.handlers(page) == []
+
+
+def test_a_page_with_a_script_in_an_attribute_is_not_built(build, tmp_path):
+    text = "# Papers\n\n<a onclick='f()'>One</a>\n\n" + PAPERS
+    (tmp_path / "papers.md").write_text(text, "utf-8")
+    with pytest.raises(subprocess.CalledProcessError):
+        build()
 
 
 def test_pictures_get_a_palette_and_look_the_same(tmp_path):

@@ -1,13 +1,16 @@
 """Open every page of the built book in a real browser, from the disk, with the network cut off (`make site-test`)."""
 
 import base64
+import functools
 import gzip
+import http.server
 import os
 import re
 import shutil
 import socket
 import subprocess
 import sys
+import threading
 import time
 from pathlib import Path
 from urllib.parse import unquote, urlparse
@@ -17,6 +20,10 @@ import pytest
 pytestmark = pytest.mark.site
 
 SITE = Path(__file__).resolve().parents[1] / "_build" / "html"
+sys.path.insert(0, str(SITE.parents[1] / "_ext"))
+
+import page_policy  # noqa: E402
+
 PAGES = sorted(
     path.as_posix()
     for path in (page.relative_to(SITE) for page in SITE.rglob("*.html"))
@@ -65,15 +72,21 @@ def page(browser, request):
         load(tab, request.param)
         tab.source = SITE / request.param
         yield tab
+        assert tab.errors == [] and tab.outside == []  # whatever the tests did there
 
 
-def new_tab(browser):
+# What a page's policy forbids; the browser's own message says it too, but may leave out what was forbidden.
+LISTEN = """addEventListener("securitypolicyviolation", (e) =>
+  console.error(`${e.effectiveDirective} forbids ${e.blockedURI} ${e.sample}, ${e.sourceFile}:${e.lineNumber}`))"""
+
+
+def new_tab(browser, home=("file:", "data:", "blob:")):
     context = browser.new_context(viewport=DESK, color_scheme="light")
     tab = context.new_page()
     tab.asked, tab.outside, tab.errors = set(), [], []
 
     def gate(route):
-        if route.request.url.startswith(("file:", "data:", "blob:")):
+        if route.request.url.startswith(home):
             tab.asked.add(route.request.url)
             route.continue_()
         else:
@@ -81,6 +94,7 @@ def new_tab(browser):
             route.abort()
 
     tab.route("**/*", gate)
+    tab.add_init_script(LISTEN)
     tab.on("pageerror", lambda error: tab.errors.append(str(error)))
     tab.on("console", lambda line: tab.errors.append(line.text) if line.type == "error" else None)
     yield tab
@@ -267,6 +281,7 @@ def test_dark_mode_can_be_switched_on_and_stays_on(tab):
             tab.locator(".theme-switch-button").first.click()
     assert tab.evaluate(theme) == "dark"
     assert tab.evaluate(ground) != before
+    tab.wait_for_timeout(300)  # the browser writes it down, for whichever process shows the next page
     load(tab, "appendices/bibliography.html")
     assert tab.evaluate(theme) == "dark"
 
@@ -281,6 +296,86 @@ def test_search_finds_a_page_by_its_words(tab):
     tab.locator("#search-results li a[href*=notation]").first.wait_for(timeout=30_000)  # results come one by one
     assert tab.outside == []
     assert tab.errors == []
+
+
+# --- the policy of a page: what it may load and run -------------------------------------------------------------
+
+
+def test_a_page_holds_no_script_but_those_that_its_policy_names(page):
+    html = page.source.read_text("utf-8")
+    (policy,) = re.findall(r'<meta http-equiv="Content-Security-Policy" content="([^"]*)"', html)
+    assert html.index(policy) < html.index("<title>") < html.index("<script")
+    rules = dict(rule.split(" ", 1) for rule in policy.split("; "))
+    inline = page.evaluate("[...document.querySelectorAll('script:not([src])')].map(e => e.textContent)")
+    assert inline and {page_policy.digest(script) for script in inline} <= set(rules["script-src"].split())
+    assert "unsafe" not in rules["script-src"] and not re.search(r"https?:|\*", policy)
+    assert (rules["default-src"], rules["base-uri"]) == ("'none'", "'none'")
+    assert page_policy.handlers(html) == []
+
+
+def test_a_script_that_came_in_later_does_not_run(tab):
+    """Otherwise the listening for violations would hear nothing, and prove nothing."""
+    load(tab, "index.html")
+    tab.evaluate(
+        """() => { const put = (kind, rest) => document.body.append(Object.assign(document.createElement(kind), rest));
+                   put("script", {textContent: "window.ran = true"});
+                   put("div", {innerHTML: "<img src='data:,' alt='' onerror='window.ran = true'>"});
+                   put("script", {src: "data:text/javascript,window.ran = true"});
+                   put("iframe", {srcdoc: "<script>parent.ran = true</script>"}); }"""
+    )
+    tab.wait_for_timeout(300)
+    assert tab.evaluate("window.ran") is None
+    forbidden = {error.split(" forbids ")[0] for error in tab.errors if " forbids " in error}
+    assert {"script-src-elem", "script-src-attr"} <= forbidden
+
+
+@pytest.fixture(scope="module")
+def served(browser):
+    """A tab with the book from a server on this machine, and the book's address there."""
+    handler = type("Silent", (http.server.SimpleHTTPRequestHandler,), {"log_message": lambda *_: None})
+    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), functools.partial(handler, directory=SITE)) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        address = f"http://127.0.0.1:{server.server_port}/"
+        for tab in new_tab(browser, home=(address, "data:")):
+            yield tab, address
+        server.shutdown()
+
+
+@pytest.mark.parametrize("name", PAGES)
+def test_a_page_from_a_server_works_under_its_policy(served, name):
+    tab, address = served
+    tab.errors.clear()
+    tab.goto(address + name)
+    tab.evaluate("window.MathJax && MathJax.startup.promise.then(() => document.fonts.ready).then(() => null)")
+    assert tab.locator("mjx-container").count() >= tab.locator("span.math, div.math").count()
+    assert tab.evaluate("[...document.styleSheets].every(sheet => sheet.cssRules.length)")
+    assert tab.evaluate("[...document.images].every(e => e.loading == 'lazy' || e.naturalWidth)")
+    assert (tab.errors, tab.outside) == ([], [])
+
+
+def test_search_on_a_server_shows_the_lines_around_the_words(served):
+    tab, address = served
+    tab.errors.clear()
+    tab.goto(address + "search.html?q=rho_hat")
+    tab.locator("#search-results li p.context").first.wait_for(timeout=30_000)
+    assert (tab.errors, tab.outside) == ([], [])
+
+
+def test_the_button_for_printing_prints(tab):
+    tab.add_init_script("window.print = () => { window.printed = true; }")
+    load(tab, "index.html")
+    tab.locator("button[data-print]").evaluate("e => e.click()")
+    assert tab.evaluate("window.printed")
+
+
+def test_a_button_copies_the_code_beside_it(tab):
+    tab.context.grant_permissions(["clipboard-read", "clipboard-write"])
+    load(tab, "chapters/start.html")
+    button = tab.locator("button.copybtn").first
+    button.evaluate("e => e.click()")
+    tab.locator("button.copybtn.success").first.wait_for()
+    code = button.locator("xpath=preceding-sibling::pre").inner_text().strip()
+    assert code and tab.evaluate("navigator.clipboard.readText()").strip() == code
 
 
 # --- figures to explore -----------------------------------------------------------------------------------------
