@@ -29,13 +29,14 @@ export PYTHONUTF8              := 1
 # Several processes side by side: one thread of linear algebra in each.
 ONE_THREAD := OPENBLAS_NUM_THREADS=1 OMP_NUM_THREADS=1
 
-.PHONY: help book pdf lite lite-test test lab notebooks site-test mutants lint data clean
+.PHONY: help book pdf lite lite-test test test-matrix lab notebooks site-test mutants lint data clean
 
 help: ## this list
 	@echo "make book        build the book: open _build/html/index.html afterwards, with or without a network"
 	@echo "make pdf         print the built book as one PDF, _build/pdf/sparse-autoencoders.pdf (needs Chromium)"
 	@echo "make lite        put a JupyterLab that runs in the browser beside the built book, with every chapter"
 	@echo "make test        run every test: the library, the equations, and every chapter against its stored outputs"
+	@echo "make test-matrix run the chapters and the tests as other processors, Pythons and versions would (an hour or two)"
 	@echo "make lab         open the chapters in JupyterLab, to run them and change things"
 	@echo "make notebooks   execute the chapters in place and store their outputs (a second run changes no byte)"
 	@echo "make site-test   open the built book in a headless Chromium with the network cut off, and check every page"
@@ -43,7 +44,7 @@ help: ## this list
 	@echo "make mutants     put one mistake at a time into the library, and count those that its tests notice (ten minutes)"
 	@echo "make lint        check the style of the code and the spelling of the text"
 	@echo "make data        fetch MNIST, which some chapters use when it is there"
-	@echo "make clean       remove what was built (the folder .venv stays)"
+	@echo "make clean       remove what was built (the folders .venv and .venv-matrix stay)"
 
 # ---------------------------------------------------------------------------------------------------------------
 $(READY): requirements.txt pyproject.toml
@@ -84,6 +85,10 @@ lite-test: lite
 test: $(READY)
 	@$(ONE_THREAD) $(BIN)/python -m pytest -n $(JOBS) --dist loadscope
 
+# ONLY=Prescott,newest for some of the rows; CHAPTERS="pca tests" for some of the chapters.
+test-matrix: $(READY)
+	@$(BIN)/python tools/test_matrix.py $(if $(ONLY),--only $(ONLY)) $(CHAPTERS)
+
 lab: $(READY)
 	@$(BIN)/jupyter lab --notebook-dir=. chapters
 
@@ -118,4 +123,4 @@ data: $(READY)
 
 clean:
 	rm -rf _build .pytest_cache .ruff_cache .hypothesis .coverage
-	find . -name __pycache__ -not -path './.venv/*' -prune -exec rm -rf {} +
+	find . -name __pycache__ -not -path './.venv*/*' -prune -exec rm -rf {} +

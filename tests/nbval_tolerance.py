@@ -9,6 +9,9 @@ A cell can set its own limits, with the reason, in its metadata::
     {"nbval": {"rtol": 0.02, "tile_rms": 30, "reason": "the filters after 400 steps differ between processors"}}
 
 When a comparison fails, what is stored and what came are saved side by side in ``_build/nbval-diff``.
+
+Another Matplotlib draws other pixels: ``--nbval-without-figures`` compares everything but the pictures, whose number
+must still agree, and says how many it left out.  With ``OPENBLAS_NUM_THREADS=2`` the cells run on two threads.
 """
 
 import base64
@@ -35,6 +38,8 @@ LIMITS = {
     "rms": 1.5,  # of a whole picture, in levels out of 255
     "tile_rms": 8.0,  # of its worst tile
 }
+WITHOUT_FIGURES, LEFT_OUT = "--nbval-without-figures", "figures left out"
+THREADS = "OPENBLAS_NUM_THREADS"
 LAST_DIGIT = 2.5e-4  # two roundings of one value differ by one last digit: allowed where that is a smaller change
 TILE = 16
 
@@ -246,6 +251,20 @@ def _kinds(outputs):
     return ", ".join("+".join(sorted(output)) for output in outputs) or "none"
 
 
+def without_figures(outputs):
+    """Return the outputs with a name in the place of each picture and drawing, and how many of them there were."""
+    outputs, left_out = canonical_outputs(outputs), 0
+    for output in outputs:
+        for kind, content in output.get("data", {}).items():
+            if kind in ("image/png", "image/jpeg", "image/svg+xml"):
+                output.data[kind], left_out = "", left_out + 1
+            elif kind == "text/html":
+                content, drawings = DRAWING.subn("a drawing", content)
+                output.data[kind], pictures = PICTURE.subn("a picture", content)
+                left_out += pictures + drawings
+    return outputs, left_out
+
+
 def save_differences(folder, cell_number, found, stored, now):
     """Write what is stored and what came into ``folder``, for people to look at."""
     folder.mkdir(parents=True, exist_ok=True)
@@ -284,7 +303,7 @@ class Notebook(IPyNbFile):
 
     def setup(self):
         shutil.rmtree(self.differences, ignore_errors=True)
-        env = kernel_environment()
+        env = kernel_environment() | {name: os.environ[name] for name in (THREADS,) if name in os.environ}
         offline = os.pathsep.join([str(ROOT / "tests" / "offline"), env["PYTHONPATH"]])
         with mock.patch.dict(os.environ, env | {"PYTHONPATH": offline}, clear=True):
             started(super().setup)
@@ -298,6 +317,9 @@ class Notebook(IPyNbFile):
             yield item
 
     def compare(self, item, now, stored):
+        if self.config.getoption(WITHOUT_FIGURES):
+            (now, _), (stored, left_out) = without_figures(now), without_figures(stored)
+            item.user_properties.append((LEFT_OUT, left_out))
         found = outputs_problems(stored, now, limits_of(item.cell))
         item.comparison_traceback = [why for _, _, why in found]
         if any(kind for _, kind, _ in found):
@@ -327,6 +349,21 @@ class NotRun(pytest.Item):
 
     def reportinfo(self):
         return self.path, 0, f"{self.path.name}: data"
+
+
+def pytest_addoption(parser):
+    """Add the one option."""
+    parser.getgroup("nbval").addoption(
+        WITHOUT_FIGURES, action="store_true", help="compare no pictures; say how many were left out"
+    )
+
+
+def pytest_terminal_summary(terminalreporter):
+    """Say how many figures were not compared, if any."""
+    reports = [report for reports in terminalreporter.stats.values() for report in reports]
+    properties = [dict(report.user_properties) for report in reports if getattr(report, "when", None) == "call"]
+    if left_out := sum(found.get(LEFT_OUT, 0) for found in properties):
+        terminalreporter.write_line(f"{LEFT_OUT} of the comparison: {left_out}")
 
 
 @pytest.hookimpl(wrapper=True)

@@ -29,6 +29,7 @@ from tests.nbval_tolerance import (
     outputs_problems,
     picture_problem,
     text_problem,
+    without_figures,
 )
 from tools import store_notebooks
 from tools.store_notebooks import ROOT, canonical, execute
@@ -52,12 +53,13 @@ NETWORK = [
 ]
 
 
-def run_nbval(folder, *pythonpath, **environment):
+def run_nbval(folder, *pythonpath, options=(), **environment):
     """Run the notebooks in ``folder``; return what went wrong in each cell of each ("" if nothing did), and the log."""
     (folder / "pytest.ini").write_text("[pytest]\n")
     env = {"PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1", "PYTHONPATH": os.pathsep.join(map(str, pythonpath)), **environment}
     plugins = ["-p", "nbval.plugin", "-p", "tests.nbval_tolerance", "-p", "no:cacheprovider"]
     options = [
+        *options,
         "--nbval",
         "--nbval-current-env",
         "--color=no",
@@ -213,6 +215,34 @@ def test_a_relative_change_of_1e_7_in_the_library_passes(stored, tmp_path):
 
 def test_a_relative_change_of_1e_3_in_the_library_fails(stored, tmp_path):
     assert nbval_with_sigmoid(stored, tmp_path, "_right(Z) * (1 + 1e-3)") >= {"number", "array"}
+
+
+# --- another machine --------------------------------------------------------------------------------------------
+
+
+def test_without_figures_everything_else_is_compared_and_their_number_is_said(run, tmp_path):
+    (tmp_path / "tampered.ipynb").write_bytes((run[0] / "tampered.ipynb").read_bytes())
+    wrong, said = run_nbval(tmp_path, options=["--nbval-without-figures"])
+    found = {name for k, name in enumerate(CELLS) if wrong["tampered"][f"Cell {k}"]}
+    assert found == {"number", "word", "count", "array", "silent"}
+    assert "figures left out of the comparison: 1" in said
+
+
+def test_a_figure_left_out_still_has_to_come():
+    def left(**data):
+        outputs, count = without_figures([nbformat.v4.new_output("display_data", data=data)])
+        return outputs[0].data, count
+
+    page = f'<p>cost 0.4</p><svg>a</svg><svg>b<img src="data:image/png;base64,{png(GRAY)}"></svg>'
+    assert left(**{"image/png": png(GRAY), "text/plain": "Figure"}) == ({"image/png": "", "text/plain": "Figure"}, 1)
+    assert left(**{"text/html": page}) == ({"text/html": "<p>cost 0.4</p>a drawinga drawing"}, 2)
+    assert left(**{"text/html": f"<img src='data:image/png;base64,{png(GRAY)}'>"})[1] == 1
+
+
+def test_the_cells_run_on_as_many_threads_as_the_environment_says(tmp_path):
+    said = 'import os\n\nprint(os.environ["OPENBLAS_NUM_THREADS"])'
+    (tmp_path / "threads.ipynb").write_text(canonical(execute(notebook_of(said), tmp_path)))  # stored with one
+    assert "1 became 2" in run_nbval(tmp_path, OPENBLAS_NUM_THREADS="2")[0]["threads"]["Cell 0"]
 
 
 # --- storing ----------------------------------------------------------------------------------------------------
