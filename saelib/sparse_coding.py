@@ -252,7 +252,7 @@ def learn_dictionary(
     Returns
     -------
     D : array of shape (n_atoms, n)
-        Atoms of norm 1; after a keyboard interrupt, those reached so far.
+        Atoms of norm 1; after a keyboard interrupt, the last whose cost is known.
     costs : array of shape (n_iter + 1,)
         ``costs[i]`` is the `lasso_cost` per sample, in that turn's batch, after i changes.
 
@@ -270,14 +270,14 @@ def learn_dictionary(
         raise ValueError(f"rng must be a Generator such as np.random.default_rng(0), got {type(rng).__name__}")
     D = rng.standard_normal((k, n))
     D = (D / np.linalg.norm(D, axis=1, keepdims=True)).astype(X.dtype)
-    AA, AX, idle, costs = np.zeros((k, k)), np.zeros((k, n)), np.zeros(k), []
+    AA, AX, idle, costs, reached = np.zeros((k, k)), np.zeros((k, n)), np.zeros(k), [], D
     with progress_bar(n_iter, "dictionary", progress) as bar:
         try:
             for iteration in range(n_iter + 1):
                 batch = X if size == m else X[rng.choice(m, size, replace=False)]
                 A = fista(batch, D, lam, n_code_iter)
                 cost = lasso_cost(A, batch, D, lam) / size
-                costs.append(cost)
+                reached, costs = D, [*costs, cost]  # at once, so that they belong together after an interrupt
                 if callback(iteration, D, cost) or iteration == n_iter:
                     break
                 AA = (1 - size / m) * AA + A.T @ A
@@ -290,7 +290,7 @@ def learn_dictionary(
                 bar.set_postfix_str(f"cost {cost:.4g}")
         except KeyboardInterrupt:
             pass
-    return D, np.array(costs)
+    return reached, np.array(costs)
 
 
 def _step(A, X, D, lam, L):

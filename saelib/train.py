@@ -217,10 +217,9 @@ class _Recorder:
     def __call__(self, params, cost, *, passes):
         """Take note of an iteration; return whether it was the last."""
         self.check(cost)
-        if not self.costs or cost < min(self.costs):
-            self.best = params
-        self.costs.append(float(cost))
-        self.passes.append(passes)
+        best = params if not self.costs or cost < min(self.costs) else self.best
+        # At once, so that they belong together after an interrupt.
+        self.best, self.costs, self.passes = best, [*self.costs, float(cost)], [*self.passes, passes]
         k = len(self.costs) - 1
         if k:
             self.bar.set_postfix_str(f"cost {cost:.4g}", refresh=False)
