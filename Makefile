@@ -29,7 +29,7 @@ export PYTHONUTF8              := 1
 # Several processes side by side: one thread of linear algebra in each.
 ONE_THREAD := OPENBLAS_NUM_THREADS=1 OMP_NUM_THREADS=1
 
-.PHONY: help book pdf lite lite-test test test-matrix lab notebooks site-test mutants lint data clean
+.PHONY: help book pdf lite lite-test test test-matrix lab notebooks site-test mutants lint audit licenses data clean
 
 help: ## this list
 	@echo "make book        build the book: open _build/html/index.html afterwards, with or without a network"
@@ -43,6 +43,8 @@ help: ## this list
 	@echo "make lite-test   open a chapter of make lite in a headless Chromium"
 	@echo "make mutants     put one mistake at a time into the library, and count those that its tests notice (ten minutes)"
 	@echo "make lint        check the style of the code and the spelling of the text"
+	@echo "make audit       look for known vulnerabilities of the installed packages (asks a database on the internet)"
+	@echo "make licenses    list the licenses of the packages that the book needs, and stop at an incompatible one"
 	@echo "make data        fetch MNIST, which some chapters use when it is there"
 	@echo "make clean       remove what was built (the folders .venv and .venv-matrix stay)"
 
@@ -117,6 +119,26 @@ lint: $(READY)
 	@$(BIN)/ruff format --check .
 	@$(BIN)/codespell $$(find . -path './_build' -prune -o -path './.*' -prune -o \
 	    \( -name '*.md' -o -name '*.py' -o -name '*.ipynb' \) -print)
+
+# In a folder of its own, because it brings packages of its own. It fails too where the database does not answer.
+AUDIT_VERSION := 2.10.1
+AUDIT         := $(VENV)/audit-$(AUDIT_VERSION)
+# An advisory that does not concern the book goes here by its number, with the reason in a comment.
+EXPLAINED     :=
+
+$(AUDIT): $(READY)
+	@echo "Installing pip-audit into $(VENV)/audit"
+	@$(PYTHON) -m venv $(VENV)/audit
+	@$(VENV)/audit/bin/python -m pip install --quiet --no-compile pip-audit==$(AUDIT_VERSION)
+	@touch $@
+
+audit: $(AUDIT)
+	@$(BIN)/python -m pip freeze --exclude-editable > $(VENV)/installed.txt
+	@$(VENV)/audit/bin/pip-audit --strict --disable-pip --no-deps --progress-spinner off \
+	    $(addprefix --ignore-vuln ,$(EXPLAINED)) -r $(VENV)/installed.txt
+
+licenses: $(READY)
+	@$(BIN)/python tools/licenses.py
 
 data: $(READY)
 	@$(BIN)/python tools/fetch_mnist.py
