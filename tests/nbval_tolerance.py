@@ -37,6 +37,7 @@ LIMITS = {
     "svg_atol": 0.02,  # of a coordinate in a drawing, in points; colors may differ by two levels out of 255
     "rms": 1.5,  # of a whole picture, in levels out of 255
     "tile_rms": 8.0,  # of its worst tile
+    "sorted_rms": 8.0,  # of its gray levels in increasing order: what units that come in any order leave as it is
 }
 WITHOUT_FIGURES, LEFT_OUT = "--nbval-without-figures", "figures left out"
 THREADS = "OPENBLAS_NUM_THREADS"
@@ -131,12 +132,14 @@ def picture_problem(stored, now, limits):
     sums, counts = (np.add.reduceat(np.add.reduceat(s, rows, 0), columns, 1) for s in (square, np.ones_like(square)))
     tiles = np.sqrt(sums / counts)
     rms, worst = np.sqrt(square.mean()), tiles.max()
-    if rms <= limits["rms"] and worst <= limits["tile_rms"]:
+    levels = np.sqrt(((_gray_levels(a) - _gray_levels(b)) ** 2).mean())
+    if rms <= limits["rms"] and worst <= limits["tile_rms"] and levels <= limits["sorted_rms"]:
         return None
     i, j = np.unravel_index(tiles.argmax(), tiles.shape)
     return (
         f"the picture differs: RMS {rms:.2f} of 255 (limit {limits['rms']:g}); in the worst tile, {j * TILE} pixels "
-        f"from the left and {i * TILE} from the top, {worst:.2f} (limit {limits['tile_rms']:g})"
+        f"from the left and {i * TILE} from the top, {worst:.2f} (limit {limits['tile_rms']:g}); between the sorted "
+        f"gray levels {levels:.2f} (limit {limits['sorted_rms']:g})"
     )
 
 
@@ -144,6 +147,10 @@ def _pixels(content):
     from PIL import Image
 
     return np.asarray(Image.open(io.BytesIO(base64.b64decode(content))).convert("RGBA"), float)
+
+
+def _gray_levels(pixels):
+    return np.sort(_on(255.0, pixels).mean(axis=-1), axis=None)
 
 
 def _on(page, pixels):

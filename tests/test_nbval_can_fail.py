@@ -366,6 +366,22 @@ def test_pictures(change, agrees):
     assert (picture_problem(png(GRAY), png(change(GRAY)), LIMITS) is None) == agrees
 
 
+@pytest.mark.parametrize(
+    ("change", "agrees"),
+    [
+        (lambda a: np.roll(a, 50, axis=1), True),  # the units in another order
+        (lambda a: a[::-1, ::-1], True),
+        (lambda a: np.where(np.indices(a.shape)[1] < 20, 128, a), False),  # one unit is missing
+        (lambda a: 128 + (a - 128) // 2, False),  # paler
+        (lambda a: np.full(a.shape, 128), False),
+    ],
+)
+def test_a_picture_whose_units_may_come_in_any_order(change, agrees):
+    units = np.random.default_rng(0).integers(0, 256, (80, 120, 1)).repeat(3, axis=-1)
+    any_order = LIMITS | {"rms": 128, "tile_rms": 255}
+    assert (picture_problem(png(units), png(change(units)), any_order) is None) == agrees
+
+
 def test_what_is_not_a_picture_is_said_to_be_none():
     assert "cannot be read" in picture_problem(png(GRAY), "AAAA", LIMITS)
 
