@@ -1,11 +1,43 @@
 """What `saelib.objective` works with: memory that is used again and again, and a BLAS that keeps to one thread."""
 
+import os
+import sys
 from collections import deque
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from functools import cache
 from threading import Event, Lock
 
 import numpy as np
+
+from ._checks import whole_number
+
+BLOCK_ROWS = 500  # a block's activations stay in the processor's cache
+
+
+def blocks_of(m):
+    """Return slices of `BLOCK_ROWS` that make up m rows."""
+    return [slice(i, min(i + BLOCK_ROWS, m)) for i in range(0, m, BLOCK_ROWS)]
+
+
+def number_of_threads(n_jobs):
+    """Return the number of threads asked for, or as many as there are processors; in a browser there is but one."""
+    if n_jobs is not None:
+        return whole_number(n_jobs, "n_jobs")
+    if sys.platform == "emscripten":
+        return 1
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+def map_blocks(function, m, n_jobs):
+    """Return the rows that ``function`` gives for each block of m rows, one below the other, computed by threads."""
+    blocks = blocks_of(m)
+    threads = min(number_of_threads(n_jobs), len(blocks))
+    with one_blas_thread():
+        if threads == 1:
+            return np.concatenate([function(rows) for rows in blocks])
+        with ThreadPoolExecutor(threads) as pool:  # after Ctrl-C, or an error in a thread, no block is begun any more
+            return np.concatenate(list(pool.map(function, blocks)))
 
 
 class Work:

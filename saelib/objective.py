@@ -6,8 +6,6 @@ already, and threads share the blocks while each product of matrices runs on one
 are rows and samples columns, as on the page, and a last row of ones carries the biases of the output units.
 """
 
-import os
-import sys
 from collections import deque
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, nullcontext
@@ -15,13 +13,12 @@ from typing import NamedTuple
 
 import numpy as np
 
-from ._checks import as_floats, as_matrix, in_open_unit_interval, nonnegative, one_of, positive, whole_number
-from ._workplace import Memory, one_blas_thread, split
+from ._checks import as_floats, as_matrix, in_open_unit_interval, nonnegative, one_of, positive
+from ._workplace import Memory, blocks_of, number_of_threads, one_blas_thread, split
 from .backprop import kl_prime, sparsity_delta
 from .cost import kl_divergence, sparsity_penalty, weight_decay
 from .network import Params, pack, sigmoid_slope, unpack
 
-BLOCK_ROWS = 500  # a block's activations stay in the processor's cache
 LANES = 8  # every LANES-th block is added up in one lane, however many threads there are: the sums are the same
 
 
@@ -63,14 +60,12 @@ class Objective:
         block_by_block = is_sliced(X) or self.scale != 1
         self.X = X if is_sliced(X) else as_matrix(X)
         self.dtype = np.dtype(np.float32 if self.X.dtype in (np.uint8, np.float32) else np.float64)
-        m = self.X.shape[0]
-        self.blocks = [slice(i, min(i + BLOCK_ROWS, m)) for i in range(0, m, BLOCK_ROWS)]
-        for rows in self.blocks if block_by_block else [slice(m)]:
+        self.blocks = blocks_of(self.X.shape[0])
+        for rows in self.blocks if block_by_block else [slice(self.X.shape[0])]:
             name = f"X[{rows.start}:{rows.stop}]" if block_by_block else "X"
             as_matrix(self.rows(rows), name, unit_interval=output == "sigmoid")
         self.lanes = [self.blocks[k::LANES] for k in range(min(LANES, len(self.blocks)))]
-        workers = _processors() if n_jobs is None else whole_number(n_jobs, "n_jobs")
-        self.n_jobs = min(workers, len(self.lanes))
+        self.n_jobs = min(number_of_threads(n_jobs), len(self.lanes))
         self.spare = deque()  # memory that no call is using
 
     def __call__(self, theta):
@@ -241,9 +236,3 @@ def is_sliced(X):
     return (
         X.dtype == np.uint8 if isinstance(X, np.ndarray) else hasattr(X, "dtype") and len(getattr(X, "shape", ())) == 2
     )
-
-
-def _processors():
-    if sys.platform == "emscripten":  # Python in a browser
-        return 1
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1

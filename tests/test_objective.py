@@ -16,6 +16,7 @@ from test_cost import SETTINGS, problem
 from threadpoolctl import threadpool_info, threadpool_limits
 
 import saelib
+from saelib import _workplace as workplace
 from saelib import objective as module
 from saelib._workplace import one_blas_thread
 
@@ -28,7 +29,7 @@ pytestmark = pytest.mark.filterwarnings("error")
     options=st.fixed_dictionaries(SETTINGS), rows=st.integers(1, 50), n_jobs=st.sampled_from([None, 1, 2, 3, 100]),
 )  # fmt: skip
 def test_equal_to_the_plain_form(monkeypatch, m, n, hidden, seed, options, rows, n_jobs):
-    monkeypatch.setattr(module, "BLOCK_ROWS", rows)
+    monkeypatch.setattr(workplace, "BLOCK_ROWS", rows)
     params, X = problem(m, n, hidden, seed)
     J, gradient = saelib.Objective(X, **options, n_jobs=n_jobs)(saelib.pack(params))
     expected_J, expected = saelib.cost_and_gradient(params, X, **options)
@@ -119,7 +120,7 @@ def test_the_number_of_hidden_units_follows_from_theta():
 
 def small_blocks(monkeypatch, **options):
     """An objective of six blocks, and the packed parameters of a network for it."""
-    monkeypatch.setattr(module, "BLOCK_ROWS", 2)
+    monkeypatch.setattr(workplace, "BLOCK_ROWS", 2)
     params, X = problem(12, 4, 3, seed=9)
     return saelib.Objective(X, **{"lam": 1e-3, "rho": 0.05, "beta": 3, **options}), params
 
@@ -183,8 +184,8 @@ def test_one_thread_is_the_callers_own(monkeypatch):
     again = objective(saelib.pack(params))
     assert J == again[0]
     assert_array_equal(gradient, again[1])
-    monkeypatch.setattr(module.sys, "platform", "emscripten")
-    assert module._processors() == 1
+    monkeypatch.setattr(workplace.sys, "platform", "emscripten")
+    assert workplace.number_of_threads(None) == 1
 
 
 def test_blas_is_held_at_one_thread_and_others_are_not():
@@ -221,14 +222,14 @@ def test_the_first_number_that_is_not_finite_is_named():
 
 
 def test_by_default_there_are_as_many_threads_as_processors(monkeypatch):
-    monkeypatch.setattr(module.os, "cpu_count", lambda: 8)
-    monkeypatch.setattr(module.os, "sched_getaffinity", lambda process: {2, 3, 5}, raising=False)
-    assert module._processors() == 3  # those that this process may use
+    monkeypatch.setattr(workplace.os, "cpu_count", lambda: 8)
+    monkeypatch.setattr(workplace.os, "sched_getaffinity", lambda process: {2, 3, 5}, raising=False)
+    assert workplace.number_of_threads(None) == 3  # those that this process may use
     assert small_blocks(monkeypatch)[0].n_jobs == 3
-    monkeypatch.delattr(module.os, "sched_getaffinity")
-    assert module._processors() == 8
-    monkeypatch.setattr(module.os, "cpu_count", lambda: None)
-    assert module._processors() == 1
+    monkeypatch.delattr(workplace.os, "sched_getaffinity")
+    assert workplace.number_of_threads(None) == 8
+    monkeypatch.setattr(workplace.os, "cpu_count", lambda: None)
+    assert workplace.number_of_threads(None) == 1
 
 
 # --- data that do not fit into memory ----------------------------------------------------------------------------
@@ -259,7 +260,7 @@ def test_anything_with_slices_of_rows_will_do_and_is_read_in_blocks(dtype):
     expected_J, expected = evaluated(X)
     assert J == expected_J
     assert_array_equal(gradient, expected)
-    assert source.largest == module.BLOCK_ROWS
+    assert source.largest == workplace.BLOCK_ROWS
 
 
 def test_bytes_are_scaled_as_they_are_read_whether_in_memory_or_in_a_file(tmp_path):
@@ -320,7 +321,7 @@ def test_one_objective_in_many_threads():
 @pytest.mark.parametrize("error", [RuntimeError, KeyboardInterrupt])
 @pytest.mark.parametrize("name", ["activations_of_block", "gradient_of_block"])
 def test_a_workers_exception_reaches_the_caller_and_stops_the_others(monkeypatch, name, error):
-    X = np.random.default_rng(0).uniform(size=(100 * module.BLOCK_ROWS, 3))
+    X = np.random.default_rng(0).uniform(size=(100 * workplace.BLOCK_ROWS, 3))
     objective = saelib.Objective(X, lam=1e-3, rho=0.05, beta=3, n_jobs=2)
     theta, compute, calls = saelib.pack(saelib.init_params(3, 2, np.random.default_rng(0))), getattr(module, name), []
     expected_J, expected = objective(theta)

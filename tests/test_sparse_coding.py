@@ -5,7 +5,7 @@ from itertools import combinations
 
 import numpy as np
 import pytest
-from hypothesis import assume, given, settings
+from hypothesis import HealthCheck, assume, given, settings
 from hypothesis import strategies as st
 from sklearn.decomposition import sparse_encode
 
@@ -14,6 +14,7 @@ from saelib.sparse_coding import (
     fista,
     ista,
     ista_step,
+    lasso_codes,
     lasso_cost,
     learn_dictionary,
     lipschitz,
@@ -173,6 +174,75 @@ def test_the_proved_rates_hold_and_fista_is_the_faster():
     assert np.all(excess[fista] <= 2 * L * np.sum(reference**2) / (k + 1) ** 2)
     assert np.all(np.diff(excess[ista]) <= 1e-12)
     assert 0 < excess[fista][-1] < 0.1 * excess[ista][-1]
+
+
+def least_costs(X, D, lam):
+    """The least cost of each sample, by scikit-learn."""
+    reference = sparse_encode(X, D, algorithm="lasso_cd", alpha=lam, max_iter=10**6)
+    return [cost_by_loops(a[np.newaxis], x[np.newaxis], D, lam) for a, x in zip(reference, X, strict=True)]
+
+
+@settings(deadline=None, max_examples=50, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(
+    m=st.integers(1, 9), k=st.integers(1, 9), n=st.integers(1, 7), seed=st.integers(0, 10**6), lam=st.floats(0.02, 3),
+    tol=st.sampled_from([1e-1, 1e-3, 1e-6]), rows=st.integers(1, 4), n_jobs=st.integers(1, 3),
+)  # fmt: skip
+def test_codes_of_given_accuracy_are_that_near(monkeypatch, m, k, n, seed, lam, tol, rows, n_jobs):
+    monkeypatch.setattr("saelib._workplace.BLOCK_ROWS", rows)
+    X, D = problem(m, k, n, seed)
+    A = lasso_codes(X, D, lam, tol=tol, n_jobs=n_jobs)
+    assert A.shape == (m, k)
+    for a, x, least in zip(A, X, least_costs(X, D, lam), strict=True):
+        assert cost_by_loops(a[np.newaxis], x[np.newaxis], D, lam) <= (1 + tol) * least + 1e-9
+
+
+def test_samples_stop_when_they_have_arrived_each_by_itself():
+    X, D = problem(1300, 12, 9)
+    slow = 1e-3 * np.random.default_rng(1).standard_normal((3, 9)) + D[:3] + D[3:6]
+    together = lasso_codes(np.vstack([X, slow]), D, 0.05, tol=1e-8)
+    np.testing.assert_array_equal(lasso_codes(np.vstack([X, slow]), D, 0.05, tol=1e-8, n_jobs=1), together)
+    np.testing.assert_allclose(lasso_codes(X[700:1200], D, 0.05, tol=1e-8), together[700:1200], atol=1e-12)
+    assert not lasso_codes(np.zeros((3, 9)), D, 0.05).any()
+
+
+def test_codes_that_have_not_arrived_are_those_of_the_last_iteration():
+    X, D = problem(5, 12, 9)
+    once = soft_threshold(X @ D.T / lipschitz(D), 0.05 / lipschitz(D))
+    np.testing.assert_allclose(lasso_codes(X, D, 0.05, tol=1e-9, max_iter=1), once, atol=1e-14)
+    excess = [lasso_cost(lasso_codes(X, D, 0.05, tol=1e-15, max_iter=n), X, D, 0.05) for n in (3, 13, 113)]
+    assert excess[0] > excess[1] > excess[2]
+
+
+def test_restarts_arrive_where_momentum_alone_swings():
+    X, D = problem(20, 20, 25, seed=3)
+    seen, least = [], sum(least_costs(X, D, 0.01))
+    fista(X, D, 0.01, 300, callback=lambda iteration, A: seen.append(lasso_cost(A, X, D, 0.01) / least - 1))
+    fast = lasso_cost(lasso_codes(X, D, 0.01, tol=1e-12, max_iter=300), X, D, 0.01) / least - 1
+    assert np.any(np.diff(seen) > 0)
+    assert fast < 0.01 * seen[-1]
+
+
+@pytest.mark.parametrize("scale", [1e-15, 1e15])
+def test_codes_scale_with_the_samples(scale):
+    X, D = problem(30, 12, 9)
+    A = lasso_codes(X, D, 0.1, tol=1e-9)
+    np.testing.assert_allclose(lasso_codes(scale * X, D, 0.1 * scale, tol=1e-9), scale * A, atol=1e-12 * scale)
+
+
+@pytest.mark.parametrize("error", [RuntimeError, KeyboardInterrupt])
+@pytest.mark.parametrize("n_jobs", [1, 2])
+def test_after_an_error_or_an_interrupt_no_block_is_begun(monkeypatch, error, n_jobs):
+    begun = []
+
+    def block(X, *args):
+        begun.append(len(X))
+        raise error("in a block")
+
+    monkeypatch.setattr("saelib.sparse_coding._code", block)
+    X, D = problem(20_000, 3, 2)
+    with pytest.raises(error, match="in a block"):
+        lasso_codes(X, D, 1, n_jobs=n_jobs)
+    assert len(begun) < 20
 
 
 def test_an_orthonormal_dictionary_needs_one_step():
@@ -520,6 +590,7 @@ def test_float32_stays_float32():
         lambda X, D: ista_step(np.zeros((6, 8), X.dtype), X, D, np.float64(0.1)),
         lambda X, D: ista(X, D, 0.1, 5),
         lambda X, D: fista(X, D, 0.1, 5),
+        lambda X, D: lasso_codes(X, D, 0.1, max_iter=5),
         lambda X, D: matching_pursuit(X, D, 3),
         lambda X, D: orthogonal_matching_pursuit(X, D, 3),
         lambda X, D: update_dictionary(D, D @ D.T, D @ D.T @ D),
@@ -558,6 +629,11 @@ RNG = np.random.default_rng(0)
         (lambda X, D: fista(X, D, 0.1, -1), "n_iter must be a whole number >= 0, got -1"),
         (lambda X, D: lipschitz(D[0]), "D must be a matrix"),
         (lambda X, D: fista(X[0], D, 0.1, 3), "X must be a matrix"),
+        (lambda X, D: lasso_codes(X, D, 0), "lam must be a finite number > 0, got 0"),
+        (lambda X, D: lasso_codes(X, D, 1, tol=0), "tol must be a finite number > 0, got 0"),
+        (lambda X, D: lasso_codes(X, D, 1, max_iter=0), "max_iter must be a whole number >= 1, got 0"),
+        (lambda X, D: lasso_codes(X, D, 1, n_jobs=0), "n_jobs must be a whole number >= 1, got 0"),
+        (lambda X, D: lasso_codes(X, 0 * D, 1), "^D must have at least one atom that is not zero$"),
         (lambda X, D: matching_pursuit(X, 2 * D, 3), "D must have atoms .* of norm 1, but row . has norm 2"),
         (lambda X, D: matching_pursuit(X, D, 0), "n_nonzero must be a whole number >= 1"),
         (lambda X, D: orthogonal_matching_pursuit(X, D, 6), "n_nonzero must be a whole number from 1 to 5, got 6"),
