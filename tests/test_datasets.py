@@ -564,9 +564,9 @@ class Mirror(http.server.BaseHTTPRequestHandler):
     def drip(self, body):
         self.send(body[:10], length=len(body))
         try:
-            for byte in body[10:]:  # often enough for every socket's patience, and never done
+            for byte in body[10:]:  # often enough for every socket's patience, and not done within ours
                 self.wfile.write(bytes([byte]))
-                if self.server.over.wait(0.05):
+                if self.server.over.wait(0.2):
                     break
         except OSError:
             pass
