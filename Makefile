@@ -42,7 +42,7 @@ help: ## this list
 	@echo "make site-test   open the built book in a headless Chromium with the network cut off, and check every page"
 	@echo "make lite-test   open a chapter of make lite in a headless Chromium"
 	@echo "make mutants     put one mistake at a time into the library, and count those that its tests notice (ten minutes)"
-	@echo "make lint        check the style of the code and the spelling of the text"
+	@echo "make lint        check style, spelling, types, and the text as an editor would (words, labels, references)"
 	@echo "make audit       look for known vulnerabilities of the installed packages (asks a database on the internet)"
 	@echo "make licenses    list the licenses of the packages that the book needs, and stop at an incompatible one"
 	@echo "make data        fetch MNIST, which some chapters use when it is there"
@@ -113,12 +113,23 @@ $(MUTMUT): $(READY)
 mutants: $(MUTMUT)
 	@$(ONE_THREAD) $(BIN)/python tools/mutants.py $(JOBS)
 
+# It works out what a function without annotations returns, so that it finds a wrong field, argument or count without them.
+PYREFLY_VERSION := 1.4.1
+PYREFLY         := $(VENV)/pyrefly-$(PYREFLY_VERSION)
+
+$(PYREFLY): $(READY)
+	@echo "Installing pyrefly into $(VENV)"
+	@$(BIN)/python -m pip install --quiet --no-compile --constraint requirements.txt pyrefly==$(PYREFLY_VERSION)
+	@touch $@
+
 # Links and cross-references between the pages are checked by the build itself: `make book` stops at a dangling one.
-lint: $(READY)
+lint: $(PYREFLY)
 	@$(BIN)/ruff check .
 	@$(BIN)/ruff format --check .
 	@$(BIN)/codespell $$(find . -path './_build' -prune -o -path './.*' -prune -o \
 	    \( -name '*.md' -o -name '*.py' -o -name '*.ipynb' \) -print)
+	@$(BIN)/python tools/lint_text.py
+	@$(BIN)/pyrefly check --python-interpreter-path $(BIN)/python --output-format min-text --summary=none
 
 # In a folder of its own, because it brings packages of its own. It fails too where the database does not answer.
 AUDIT_VERSION := 2.10.1

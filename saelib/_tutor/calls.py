@@ -84,7 +84,7 @@ def _attempt(function, names, arguments, output):
 
 def _changed(name, before, after):
     """Return the name of what is no longer as it was before the call, or nothing."""
-    if isinstance(before, tuple):
+    if hasattr(before, "_fields"):
         parts = zip(before._fields, before, after, strict=True)
         return next((f"{name}.{field}" for field, b, a in parts if not np.array_equal(b, a)), "")
     return "" if callable(before) or np.array_equal(before, after) else name

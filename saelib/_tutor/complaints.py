@@ -118,7 +118,7 @@ def _about_factor(name, values):
 
 
 def _about_difference(kind, values, wanted):
-    worst, wrong = (-1,), set()
+    worst, wrong = (-1, "", "", 0, 0), set()
     for (label, _), arrays, right_arrays in zip(kind.inputs(), values, wanted, strict=True):
         for field, array, right_array in zip(kind.fields or ("",), arrays, right_arrays, strict=True):
             if kind.signless:

@@ -1,5 +1,6 @@
 """The table of mistakes: for each kind of function the formula, its inputs, and what can go wrong in it."""
 
+from collections.abc import Callable
 from functools import lru_cache, partial
 from itertools import combinations
 from typing import NamedTuple
@@ -21,7 +22,7 @@ class Mistake(NamedTuple):
     sentence: str
     hint: str
     where: str
-    function: callable
+    function: Callable
 
 
 class Kind(NamedTuple):
@@ -32,10 +33,10 @@ class Kind(NamedTuple):
     ``signless`` is for rows that may be turned round.
     """
 
-    formula: callable
+    formula: Callable
     arguments: tuple
     fields: tuple = ()
-    cases: callable = networks
+    cases: Callable = networks
     tried: str = NETWORKS
     signless: bool = False
 
