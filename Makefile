@@ -29,7 +29,7 @@ export PYTHONUTF8              := 1
 # Several processes side by side: one thread of linear algebra in each.
 ONE_THREAD := OPENBLAS_NUM_THREADS=1 OMP_NUM_THREADS=1
 
-.PHONY: help book pdf lite lite-test test test-matrix lab notebooks site-test mutants lint audit licenses data clean
+.PHONY: help book pdf lite lite-test test test-matrix lab notebooks site-test mutants lint audit licenses update data clean
 
 help: ## this list
 	@echo "make book        build the book: open _build/html/index.html afterwards, with or without a network"
@@ -45,8 +45,9 @@ help: ## this list
 	@echo "make lint        check style, spelling, types, and the text as an editor would (words, labels, references)"
 	@echo "make audit       look for known vulnerabilities of the installed packages (asks a database on the internet)"
 	@echo "make licenses    list the licenses of the packages that the book needs, and stop at an incompatible one"
+	@echo "make update      try newer versions of the pinned packages on everything, and pin them if all holds (half an hour)"
 	@echo "make data        fetch MNIST, which some chapters use when it is there"
-	@echo "make clean       remove what was built (the folders .venv and .venv-matrix stay)"
+	@echo "make clean       remove what was built (the folders .venv, .venv-matrix and .venv-update stay)"
 
 # ---------------------------------------------------------------------------------------------------------------
 $(READY): requirements.txt pyproject.toml
@@ -150,6 +151,9 @@ audit: $(AUDIT)
 
 licenses: $(READY)
 	@$(BIN)/python tools/licenses.py
+
+update: $(READY)
+	@$(BIN)/python tools/update_pins.py --jobs $(JOBS) $(ANYWAY)
 
 data: $(READY)
 	@$(BIN)/python tools/fetch_mnist.py
