@@ -29,7 +29,7 @@ export PYTHONUTF8              := 1
 # Several processes side by side: one thread of linear algebra in each.
 ONE_THREAD := OPENBLAS_NUM_THREADS=1 OMP_NUM_THREADS=1
 
-.PHONY: help book pdf lite lite-test test test-matrix lab notebooks site-test mutants lint audit licenses update data clean
+.PHONY: help book pdf lite lite-test test test-matrix lab notebooks site-test mutants coverage lint audit licenses update data clean
 
 help: ## this list
 	@echo "make book        build the book: open _build/html/index.html afterwards, with or without a network"
@@ -42,6 +42,7 @@ help: ## this list
 	@echo "make site-test   open the built book in a headless Chromium with the network cut off, and check every page"
 	@echo "make lite-test   open a chapter of make lite in a headless Chromium"
 	@echo "make mutants     put one mistake at a time into the library, and count those that its tests notice (ten minutes)"
+	@echo "make coverage    list the lines and branches of the library that no test runs (five minutes)"
 	@echo "make lint        check style, spelling, types, and the text as an editor would (words, labels, references)"
 	@echo "make audit       look for known vulnerabilities of the installed packages (asks a database on the internet)"
 	@echo "make licenses    list the licenses of the packages that the book needs, and stop at an incompatible one"
@@ -114,6 +115,10 @@ $(MUTMUT): $(READY)
 mutants: $(MUTMUT)
 	@$(ONE_THREAD) $(BIN)/python tools/mutants.py $(JOBS)
 
+coverage: $(READY)
+	@$(ONE_THREAD) $(BIN)/python -m pytest tests -n $(JOBS) --dist loadscope \
+	    --cov --cov-report=term-missing --cov-fail-under=98
+
 # It works out what a function without annotations returns, so that it finds a wrong field, argument or count without them.
 PYREFLY_VERSION := 1.4.1
 PYREFLY         := $(VENV)/pyrefly-$(PYREFLY_VERSION)
@@ -159,5 +164,5 @@ data: $(READY)
 	@$(BIN)/python tools/fetch_mnist.py
 
 clean:
-	rm -rf _build .pytest_cache .ruff_cache .hypothesis .coverage
+	rm -rf _build .pytest_cache .ruff_cache .hypothesis .coverage*
 	find . -name __pycache__ -not -path './.venv*/*' -prune -exec rm -rf {} +

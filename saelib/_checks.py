@@ -37,6 +37,14 @@ def as_floats(x, name):
         raise ValueError(f"{name} must be an array of real numbers, got {_describe(x)}") from None
 
 
+def exponent(x, axis=None):
+    """Return the k for which the largest magnitude in ``x`` lies between 2^(k - 1) and 2^k; along an axis, if given.
+
+    ``np.ldexp(x, -k)`` has the same digits and a size near 1, whose powers neither overflow nor vanish.
+    """
+    return np.frexp(np.max(np.abs(x), axis=axis, keepdims=axis is not None, initial=0))[1]
+
+
 def in_open_unit_interval(value, name):
     """Return ``value`` as a float strictly between 0 and 1."""
     value = number(value, name)

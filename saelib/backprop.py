@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from ._checks import as_floats, in_open_unit_interval, nonnegative, one_of, same_shape
+from ._checks import as_matrix, in_open_unit_interval, nonnegative, one_of, same_shape
 from .cost import check_problem, check_rho_hat, log_mean_activation, terms_from_forward
 from .network import Params, check_forward, check_params, forward, log_sigmoid, sigmoid_slope
 
@@ -41,10 +41,10 @@ def output_delta(cache, X, *, output="sigmoid"):
     Raises
     ------
     ValueError
-        If the shapes of ``cache`` and ``X`` do not fit, or ``output`` is neither of the two.
+        If ``X`` is not a finite matrix of the shape that ``cache`` has, or ``output`` is neither of the two.
     """
     _, _, Z3, A3 = check_forward(cache)
-    A3, X = same_shape(A3, as_floats(X, "X"), ("A3", "X"))
+    A3, X = same_shape(A3, as_matrix(X), ("A3", "X"))
     linear = one_of(output, "output", ("sigmoid", "linear")) == "linear"
     return A3 - X if linear else (A3 - X) * sigmoid_slope(Z3)  # (eq-delta3) (eq-delta3-linear)
 
@@ -72,7 +72,7 @@ def hidden_delta(params, cache, delta3, *, rho, beta):
         If an argument is outside its range or a shape does not fit.
     """
     params, (Z2, _, _, A3) = check_params(params), check_forward(cache)
-    delta3, _ = same_shape(as_floats(delta3, "delta3"), A3, ("delta3", "A3"))
+    delta3, _ = same_shape(as_matrix(delta3, "delta3"), A3, ("delta3", "A3"))
     if params.W2.shape != (A3.shape[1], Z2.shape[1]):
         raise ValueError(f"W2 must have shape {(A3.shape[1], Z2.shape[1])} to fit cache, got {params.W2.shape}")
     rho, beta = in_open_unit_interval(rho, "rho"), nonnegative(beta, "beta")
@@ -86,7 +86,7 @@ def sparsity_delta(Z2, rho):
     The product is formed from logarithms: for a saturated unit the first factor overflows while the second rounds to
     zero, yet their product is an ordinary number, and it is what pulls the unit back.
     """
-    rho = in_open_unit_interval(rho, "rho")
+    Z2, rho = as_matrix(Z2, "Z2"), in_open_unit_interval(rho, "rho")
     log_rho_hat, log_rest = log_mean_activation(Z2)
     log_slope = log_sigmoid(Z2) + log_sigmoid(-Z2)
     return -rho * np.exp(log_slope - log_rho_hat) + (1 - rho) * np.exp(log_slope - log_rest)

@@ -9,7 +9,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from ._checks import as_floats, as_matrix, whole_number
+from ._checks import as_floats, as_matrix, exponent, whole_number
 from ._mnist import find_mnist
 
 
@@ -184,6 +184,7 @@ def normalize_patches(X):
     less 1.
     """
     X = as_matrix(X)
+    X = np.ldexp(X, -exponent(X))
     centered = X - X.mean(axis=1, keepdims=True)
     sd = centered.std(ddof=1) if X.size > 1 else 0.0
     if sd <= 4 * np.finfo(X.dtype).eps * np.abs(X).max():

@@ -4,7 +4,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from ._checks import as_floats, function, number, positive, same_shape
+from ._checks import as_floats, exponent, function, number, positive, same_shape
 
 
 class GradientCheck(NamedTuple):
@@ -49,6 +49,8 @@ def numerical_gradient(J, theta, epsilon=1e-5):
 def relative_error(a, b):
     """Return ||a - b|| / (||a|| + ||b||), between 0 and 1, for two arrays of the same shape; 0 if both vanish."""
     a, b = same_shape(as_floats(a, "a"), as_floats(b, "b"), ("a", "b"))
+    size = max(exponent(a), exponent(b))
+    a, b = np.ldexp(a, -size), np.ldexp(b, -size)
     total = np.linalg.norm(a) + np.linalg.norm(b)
     return float(np.linalg.norm(a - b) / total) if total else 0.0  # (eq-relative-error)
 
@@ -83,4 +85,6 @@ def _as_vector(theta):
     theta = as_floats(theta, "theta").astype(float)
     if theta.ndim != 1 or theta.size == 0:
         raise ValueError(f"theta must be a vector, got shape {theta.shape}; pack(params) makes one of parameters")
+    if not np.isfinite(theta).all():
+        raise ValueError(f"theta must be finite, but theta[{np.argmin(np.isfinite(theta))}] is not")
     return theta

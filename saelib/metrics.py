@@ -6,7 +6,7 @@ that never responds, a filter without contrast) the entry is NaN; ``np.nanmean``
 
 import numpy as np
 
-from ._checks import as_matrix, nonnegative, whole_number
+from ._checks import as_matrix, exponent, nonnegative, whole_number
 
 
 def squared_error(X, X_hat):
@@ -25,8 +25,10 @@ def fvu(X, X_hat):
         raise ValueError(
             f"X must hold samples that differ, or there is no variance to explain; got {len(X)} equal rows"
         )
-    unexplained = np.sum((X - X_hat) ** 2, dtype=float)
-    total = np.sum((X - X.mean(axis=0, dtype=float)) ** 2)
+    centered = X - X.mean(axis=0, dtype=float)
+    size = exponent(centered)
+    unexplained = np.sum(np.ldexp(X - X_hat, -size) ** 2, dtype=float)
+    total = np.sum(np.ldexp(centered, -size) ** 2)
     return float(unexplained / total)  # (eq-fvu)
 
 
@@ -73,6 +75,7 @@ def kurtosis(A):
     """Return each unit's excess kurtosis over samples, shape (k,): 0 for a Gaussian, large for rare, strong values."""
     A = as_matrix(A, "A").astype(float)
     deviation = A - A.mean(axis=0)
+    deviation = np.ldexp(deviation, -exponent(deviation, axis=0))
     m4, m2 = np.mean(deviation**4, axis=0), np.mean(deviation**2, axis=0)
     return _divide(m4, m2**2 * _varies(A)) - 3  # (eq-kurtosis)
 
@@ -96,6 +99,7 @@ def orientation_coherence(filters, shape):
     if np.shape(shape) != (2,) or np.prod(shape) != filters.shape[1]:
         raise ValueError(f"shape must be (height, width) with height * width = {filters.shape[1]}, got {shape}")
     height, width = (whole_number(side, "shape") for side in shape)
+    filters = np.ldexp(filters, -exponent(filters, axis=1))
     P = np.abs(np.fft.fft2(filters.reshape(-1, height, width))) ** 2
     P[:, 0, 0] = 0
     fx, fy = np.fft.fftfreq(width), np.fft.fftfreq(height)[:, np.newaxis]
@@ -143,7 +147,7 @@ def _treves_rolls(A, axis):
     n = A.shape[axis]
     if n < 2:
         raise ValueError(f"A must have at least two {('samples', 'units')[axis]} to compare, got shape {A.shape}")
-    A = np.abs(A).astype(float)
+    A = np.ldexp(np.abs(A), -exponent(A, axis)).astype(float)
     activity_ratio = _divide(A.mean(axis=axis) ** 2, np.mean(A**2, axis=axis))
     return np.clip((1 - activity_ratio) / (1 - 1 / n), 0, 1)
 
@@ -159,6 +163,7 @@ def _divide(a, b):
 
 
 def _unit_rows(D):
+    D = np.ldexp(D, -exponent(D, axis=1))
     norm = np.linalg.norm(D, axis=1, keepdims=True)
     return D / np.where(norm > 0, norm, 1)
 

@@ -4,7 +4,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from ._checks import as_matrix, nonnegative, positive, whole_number
+from ._checks import as_matrix, exponent, nonnegative, positive, whole_number
 
 
 class PCA(NamedTuple):
@@ -138,6 +138,7 @@ def whiten_image(image, f0=0.4):
     if image.min() == image.max():
         raise ValueError(f"image must not be constant, got {image.min():.4g} at every pixel")
     height, width = image.shape
+    image = np.ldexp(image, -exponent(image))
     r = np.hypot(np.fft.fftfreq(height)[:, np.newaxis], np.fft.fftfreq(width))
     transfer = r * np.exp(-((r / f0) ** 4))  # (eq-whiten-filter)
     whitened = np.fft.ifft2(transfer * np.fft.fft2(image)).real

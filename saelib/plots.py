@@ -71,13 +71,13 @@ def mosaic(X, shape=None, *, columns=None, scale="shared", ax=None):
 
 def filters(W1, shape=None, *, columns=None, ax=None):
     """Draw the rows of ``W1`` as images, each on a scale of its own with zero at middle gray; see `mosaic`."""
-    return mosaic(W1, shape, columns=columns, scale="each", ax=ax)
+    return mosaic(as_matrix(W1, "W1"), shape, columns=columns, scale="each", ax=ax)
 
 
 def photograph(image, *, ax=None, **imshow):
     """Draw one gray image, without axes."""
     ax = _bare(ax)
-    ax.imshow(image, cmap="gray", **imshow)
+    ax.imshow(as_matrix(image, "image"), cmap="gray", **imshow)
     return ax
 
 

@@ -8,7 +8,7 @@ import math
 
 import numpy as np
 
-from ._checks import as_floats, as_matrix, nonnegative, positive, whole_number
+from ._checks import as_floats, as_matrix, exponent, nonnegative, positive, whole_number
 from ._workplace import map_blocks
 
 
@@ -29,9 +29,13 @@ def lasso_cost(A, X, D, lam):
 
 def lipschitz(D):
     """Return L, the largest eigenvalue of ``D D^T``: the Lipschitz constant of the squared error's gradient in A."""
-    L = float(np.linalg.norm(as_matrix(D, "D").astype(float), 2)) ** 2  # (eq-lipschitz)
-    if L == 0:
+    D = as_matrix(D, "D").astype(float)
+    if not D.any():
         raise ValueError("D must have at least one atom that is not zero")
+    largest = float(np.linalg.norm(D, 2))
+    L = largest * largest  # (eq-lipschitz)
+    if not 0 < L < math.inf:
+        raise ValueError(f"D must have a largest singular value whose square is a number, got {largest:.4g}")
     return L
 
 
@@ -230,6 +234,7 @@ def update_dictionary(D, AA, AX):
         )
     for j in range(len(D)):
         direction = AX[j] - AA[j] @ D + AA[j, j] * D[j]
+        direction = np.ldexp(direction, -exponent(direction))
         norm = np.linalg.norm(direction)
         if norm > 0:
             D[j] = direction / norm  # (eq-dictionary-update)
@@ -357,7 +362,8 @@ def _pursue(X, D, G, s_max):
     with every choice.
     """
     m, sample = len(X), np.arange(len(X))
-    A = _zero_codes(X, D)
+    size = exponent(X, axis=1)
+    X, A = np.ldexp(X, -size), _zero_codes(X, D)
     T, taken = np.zeros((m, s_max, s_max), dtype=A.dtype), np.zeros((m, s_max), dtype=int)
     rounding = D.shape[1] * float(np.finfo(A.dtype).eps)
     smallest, going_on = rounding * np.linalg.norm(X, axis=1), np.ones(m, dtype=bool)
@@ -373,7 +379,7 @@ def _pursue(X, D, G, s_max):
         T[:, s, :s] = -scale[:, np.newaxis] * np.einsum("mi,mij->mj", w, T[:, :s, :s])
         T[:, s, s] = scale
         A[sample[:, np.newaxis], taken[:, : s + 1]] += (c * scale)[:, np.newaxis] * T[:, s, : s + 1]
-    return A
+    return np.ldexp(A, size)
 
 
 def _replace_atoms(D, dead, X, residual):
