@@ -150,7 +150,9 @@ def lasso_codes(X, D, lam, *, tol=1e-3, max_iter=10_000, n_jobs=None):
     """
     X, D, _ = _check_problem(X, D, 0)
     lam, tol, max_iter, L = positive(lam, "lam"), positive(tol, "tol"), whole_number(max_iter, "max_iter"), lipschitz(D)
-    return map_blocks(lambda rows: _code(X[rows], D, lam, L, tol, max_iter), len(X), n_jobs)
+    size = int(max(exponent(X), exponent(lam)))
+    X, lam = np.ldexp(X, -size), math.ldexp(lam, -size)
+    return np.ldexp(map_blocks(lambda rows: _code(X[rows], D, lam, L, tol, max_iter), len(X), n_jobs), size)
 
 
 def matching_pursuit(X, D, n_nonzero):

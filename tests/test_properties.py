@@ -179,6 +179,7 @@ CASES = {
     "sparse_coding.ista_step": [case(lambda A, X, D: sparse_coding.ista_step(A, X, D, 0.2), A="mk", **CODING)],
     "sparse_coding.ista": [case(lambda X, D: sparse_coding.ista(X, D, 0.2, 3), **CODING)],
     "sparse_coding.fista": [case(lambda X, D: sparse_coding.fista(X, D, 0.2, 3), **CODING)],
+    "sparse_coding.lasso_codes": [case(lambda X, D: sparse_coding.lasso_codes(X, D, 0.2, max_iter=30), **CODING)],
     "sparse_coding.matching_pursuit": [
         case(lambda X, D: sparse_coding.matching_pursuit(X, D, 2), X="mn", D="kn atoms", sizes={"n": 2})
     ],
@@ -476,6 +477,7 @@ LAWS = {
     "lipschitz": (500, lambda s: sparse_coding.lipschitz(s * D) / s / s),
     "fista": (1000, lambda s: sparse_coding.fista(s * X, D, s * 0.1, 20) / s),
     "fista's dictionary": (250, lambda s: sparse_coding.fista(X, s * D, s * 0.1, 20) * s),
+    "lasso_codes": (1000, lambda s: sparse_coding.lasso_codes(s * X, D, s * 0.1) / s),
     "matching_pursuit": (1000, lambda s: sparse_coding.matching_pursuit(s * X, D, 4) / s),
     "orthogonal_matching_pursuit": (1000, lambda s: sparse_coding.orthogonal_matching_pursuit(s * X, D, 4) / s),
     "mosaic": (1000, lambda s: drawn(plots.mosaic, s * X, (2, 3), scale="each")),

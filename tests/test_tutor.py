@@ -466,8 +466,10 @@ FAILURES = [
     ("delta3", forever, "still running after 0.5 seconds .*m = 5.* a loop that never ends"),
     ("delta3", lambda A3, X: time.sleep(3), "still running"),
     ("delta3", forever_whatever_comes, "still running"),
+    ("mean_activation", max, "Your function stops on the input with .*ValueError"),  # written in C, without a signature
     ("delta3", lambda A3, X: (A3 - X).T, r"The shape \(5, 4\) is wanted of your answer .* \(4, 5\) came: .* transpose"),
     ("delta3", lambda A3, X: (A3 - X)[np.newaxis], "an axis too many"),
+    ("pca", lambda X, k: X[0], r"The shape \(2, 4\) is wanted of your answer .* but \(4,\) came"),
     ("delta3", lambda A3, X: (A3 - X).sum(axis=0), r"\(4,\) came\."),
     ("mean_activation", lambda A2: A2.mean(axis=0, keepdims=True), r"\(1, 3\) came: there is an axis too many"),
     ("forward", lambda p, X: [Z[0] if len(X) == 1 else Z for Z in saelib.forward(p, X)], "`Z2` .* an axis too few"),
@@ -502,7 +504,8 @@ def test_each_failure_has_a_sentence(kind, function, words, monkeypatch):
     monkeypatch.setattr(calls, "LIMIT", 0.5)
     start = time.monotonic()
     verdict = check(kind, function)
-    assert time.monotonic() - start < 2.5
+    # Where a tracer measures coverage, Python 3.11 lets no other thread go on before the function has ended.
+    assert time.monotonic() - start < (2.5 if sys.gettrace() is None else 5)
     assert not verdict.passed
     assert re.search(words.format(boom.__code__.co_firstlineno + 2), verdict.message), verdict
     assert "\n" not in verdict.message and "Traceback" not in verdict.message
