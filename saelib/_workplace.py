@@ -56,7 +56,7 @@ class Memory:
     """What an evaluation needs: the hidden activations of every block, and a sum of gradients for every lane."""
 
     def __init__(self, params, blocks, lanes):
-        self.params, self.rows, dtype = params, blocks[0].stop, params.W1.dtype
+        self.params, self.blocks, dtype = params, blocks, params.W1.dtype
         self.A2 = {rows.start: np.ones((params.b1.size + 1, rows.stop - rows.start), dtype) for rows in blocks}
         self.totals = [np.empty(sum(P.size for P in params), dtype) for _ in range(lanes)]
         self.works, self.stop = deque(), Event()
@@ -73,13 +73,18 @@ class Memory:
         try:
             return self.works.pop()
         except IndexError:
-            return Work(self.params, self.rows)
+            return Work(self.params, self.blocks[0].stop)
 
 
-def split(gradient, params):
-    """Return views of a packed gradient of the order used here: by W1, by W2 with b2 beside it, and by b1."""
-    W1, W2b, b1 = np.split(gradient, [params.W1.size, gradient.size - params.b1.size])
-    return W1.reshape(params.W1.shape), W2b.reshape(len(params.b2), -1), b1
+def split(vector, like):
+    """Return views of a vector in the order used here: by W1, by W2 with b2 beside it, and by b1."""
+    W1, W2b, b1 = np.split(vector, [like.W1.size, vector.size - like.b1.size])
+    return W1.reshape(like.W1.shape), W2b.reshape(len(like.b2), -1), b1
+
+
+def join(params):
+    """Return a new vector in the order of `split`."""
+    return np.concatenate([params.W1.ravel(), np.column_stack([params.W2, params.b2]).ravel(), params.b1])
 
 
 class _Blas:

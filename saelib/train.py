@@ -1,14 +1,16 @@
 """Descending: the textbook gradient descent, Adam and L-BFGS, each returning ``(params, history)``."""
 
+import math
 from typing import NamedTuple
 
 import numpy as np
 
 from ._checks import as_matrix, function, generator, nonnegative, positive, whole_number
+from ._workplace import join, split
 from .backprop import hidden_delta, output_delta
 from .cost import check_columns, check_problem, terms_from_forward
 from .network import Params, check_params, forward, pack, unpack
-from .objective import Objective, is_sliced
+from .objective import BatchGradient, Objective, is_sliced
 from .progress import progress_bar
 
 
@@ -120,22 +122,31 @@ def adam(
     params, X = check_problem(params, X, output)
     alpha, rng, m = positive(alpha, "alpha"), generator(rng), X.shape[0]
     batch_size = min(whole_number(batch_size, "batch_size"), m)
-    settings = {"lam": lam, "rho": rho, "beta": beta, "output": output}
-    whole, theta, t = Objective(X, **settings), pack(params), 0
-    mean, square = np.zeros_like(theta), np.zeros_like(theta)
+    whole, theta, t = Objective(X, lam=lam, rho=rho, beta=beta, output=output), join(params), 0
+    batch_gradient = BatchGradient(whole, params)
+    mean, square, step = np.zeros_like(theta), np.zeros_like(theta), np.empty_like(theta)
     record = _Recorder("Adam", params, max_iter, tol, progress, callback)
     with record, np.errstate(over="ignore", invalid="ignore"):
         # An epoch goes through the data twice: in batches, and once more for the cost of the whole.
-        while not record(unpack(theta, params), whole(theta)[0], passes=2 if t else 1):
+        while True:
+            W1, W2b, b1 = split(theta.copy(), params)
+            params = Params(W1, b1, W2b[:, :-1], W2b[:, -1])
+            if record(params, whole.cost(pack(params)), passes=2 if t else 1):
+                break
             order = rng.permutation(m)
             for start in range(0, m, batch_size):
-                batch = X[order[start : start + batch_size]]
-                gradient = Objective(batch, **settings, n_jobs=1)(theta)[1]
+                gradient = batch_gradient(theta, order[start : start + batch_size])
                 t += 1
-                mean = 0.9 * mean + 0.1 * gradient  # (eq-adam-mean)
-                square = 0.999 * square + 0.001 * gradient**2  # (eq-adam-square)
-                step = (mean / (1 - 0.9**t)) / (np.sqrt(square / (1 - 0.999**t)) + 1e-8)
-                theta = theta - alpha * step  # (eq-adam-step)
+                mean *= 0.9
+                mean += np.multiply(gradient, 0.1, out=step)  # (eq-adam-mean)
+                square *= 0.999
+                square += np.multiply(gradient, 0.001 * gradient, out=step)  # (eq-adam-square)
+                np.sqrt(square, out=step)
+                step /= math.sqrt(1 - 0.999**t)
+                step += 1e-8
+                np.divide(mean, step, out=step)
+                step *= alpha / (1 - 0.9**t)
+                theta -= step  # (eq-adam-step)
                 record.check(theta)
     return record.best, record.history()
 

@@ -37,6 +37,28 @@ def test_equal_to_the_plain_form(monkeypatch, m, n, hidden, seed, options, rows,
     assert_allclose(gradient, saelib.pack(expected), rtol=1e-9, atol=1e-13)
 
 
+@settings(deadline=None, max_examples=50, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(
+    m=st.integers(1, 40), hidden=st.integers(1, 9), seed=st.integers(0, 10**6), bias=st.sampled_from([0, -60, 60]),
+    options=st.fixed_dictionaries(SETTINGS), rows=st.integers(1, 50), data=st.data(),
+)  # fmt: skip
+def test_the_cost_alone_and_the_objective_of_some_rows(monkeypatch, m, hidden, seed, bias, options, rows, data):
+    monkeypatch.setattr(workplace, "BLOCK_ROWS", rows)
+    params, X = problem(m, 4, hidden, seed)
+    params.b1[0] += bias  # a saturated unit
+    theta, objective = saelib.pack(params), saelib.Objective(X, **options)
+    J, gradient = objective(theta)
+    assert objective.cost(theta) == J
+    batch = data.draw(st.lists(st.integers(0, m - 1), min_size=1))
+    batch_gradient, expected = module.BatchGradient(objective, params), saelib.cost_and_gradient
+    for some in (batch, batch[:1], batch):
+        found = batch_gradient(workplace.join(params), np.array(some))
+        assert_allclose(found, workplace.join(expected(params, X[some], **options)[1]), rtol=1e-9, atol=1e-13)
+    again_J, again = objective(theta)
+    assert again_J == J
+    assert_array_equal(again, gradient)
+
+
 @pytest.mark.parametrize("output", ["sigmoid", "linear"])
 @pytest.mark.parametrize("dtype", [np.float64, np.float32])
 def test_blocks_of_the_real_size(dtype, output):

@@ -113,11 +113,17 @@ def test_history_counts_iterations_and_passes_over_the_data(name, monkeypatch):
     params, X = small_problem()
     passes, at_iteration, rows = 0, [], 0
 
+    class CountingBatches(saelib.objective.BatchGradient):
+        def __call__(self, theta, batch):
+            nonlocal rows
+            rows += len(batch)
+            return super().__call__(theta, batch)
+
     class Counting(saelib.Objective):
-        def __call__(self, theta):
+        def _compute(self, what, theta):
             nonlocal rows
             rows += self.X.shape[0]
-            return super().__call__(theta)
+            return super()._compute(what, theta)
 
     def forward(*args, **kwargs):
         nonlocal passes
@@ -125,6 +131,7 @@ def test_history_counts_iterations_and_passes_over_the_data(name, monkeypatch):
         return saelib.forward(*args, **kwargs)
 
     monkeypatch.setattr(train, "Objective", Counting)
+    monkeypatch.setattr(train, "BatchGradient", CountingBatches)
     monkeypatch.setattr(train, "forward", forward)
     costs = []
 
@@ -248,7 +255,7 @@ def test_an_interrupt_before_the_first_cost_returns_the_start(name, monkeypatch)
         raise KeyboardInterrupt
 
     monkeypatch.setattr(train, "forward", interrupt)
-    monkeypatch.setattr(saelib.Objective, "__call__", interrupt)
+    monkeypatch.setattr(saelib.Objective, "_compute", interrupt)
     params, X = small_problem()
     best, history = run(name, params, X)
     assert history.stopped == "interrupted"
