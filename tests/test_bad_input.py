@@ -199,6 +199,8 @@ TABLE += [
     (lambda: adam(P, X, **S, batch_size=0), "batch_size must be a whole number >= 1, got 0"),
     (lambda: adam(P, X, **S, rng=0), "rng must be a Generator such as np.random.default_rng(0), got int 0"),
     (lambda: lbfgs(P, X, **S, n_jobs=1.5), "n_jobs must be a whole number, got float 1.5"),
+    # Bytes are read block by block, and their columns are counted there.
+    (lambda: lbfgs(P, np.ones((5, 6), np.uint8), **S), "X must have 4 columns, got shape (5, 6)"),
 ]
 
 

@@ -220,7 +220,8 @@ ELSEWHERE = {
     "tests/test_cost.py": "cost: terms_from_forward",
     "tests/test_storage.py": "storage: load_params",
     "tests/test_objective.py": "objective: is_sliced activations_of_block gradient_of_block Layers Saturated",
-    "tests/test_train.py": "progress: progress_bar track",
+    "tests/test_train.py": "progress: track",
+    "tests/test_progress.py": "progress: progress_bar",
     "tests/test_datasets.py": "datasets: load_digits load_natural_images load_images_mat load_mnist read_idx",
     "tests/test_plots.py": "plots: use_style network_diagram",
     "tests/test_explore.py": (
