@@ -128,8 +128,8 @@ class Objective:
             work, squares = memory.take(), 0.0
             total.fill(0)
             for rows in lane:
-                A2, exact = memory.A2[rows.start], saturated and saturated.of(rows)
-                squares += gradient_of_block(layers, self.rows(rows), A2, pull, output, work, exact)
+                exact = None if saturated is None else saturated.of(rows)
+                squares += gradient_of_block(layers, self.rows(rows), memory.A2[rows.start], pull, output, work, exact)
                 total += work.gradient
             memory.works.append(work)
             return squares
@@ -283,7 +283,7 @@ def gradient_of_block(layers, X, A2, pull, output, work, saturated=None):
         np.subtract(1, A3, out=A3)
         delta3 *= A3
     np.matmul(layers.W2.T, delta3.T, out=delta2)
-    exact = saturated and delta2[saturated.units] * saturated.slope + saturated.delta
+    exact = delta2[saturated.units] * saturated.slope + saturated.delta if saturated else None
     delta2 += pull
     np.subtract(1, hidden, out=slope)
     slope *= hidden

@@ -1,0 +1,558 @@
+"""`make bench`: saelib beside the limit of its matrix products, PyTorch, JAX and scikit-learn, in one run.
+
+Everything in a row of the table is timed in one process, in turns, so that a machine that slows down does so for all;
+a figure is the ratio of two medians. Each setting of threads and of OPENBLAS_CORETYPE (which of its kernels OpenBLAS
+takes; unset, it looks at the processor) needs a process of its own. Results go to benchmarks/results.json, from which
+the chapter on training draws its figure.
+"""
+
+import argparse
+import json
+import os
+import platform
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+import warnings
+from pathlib import Path
+
+RESULTS = Path(__file__).parent / "results.json"
+SETTINGS = {"lam": 1e-4, "rho": 0.05, "beta": 3.0}
+BATCH = 256
+PAUSE = 0.25  # seconds; OpenBLAS's threads go on looking for work for a tenth of one, and keep a processor busy
+
+
+def timed(contestants, rounds):
+    """Return the median seconds of each function, called in turns after a first round that does not count.
+
+    Before each call there is a pause, in which the threads of the one before fall asleep.
+    """
+    seconds = {name: [] for name in contestants}
+    for round_ in range(rounds + 1):
+        for name, function in contestants.items():
+            time.sleep(PAUSE)
+            start = time.perf_counter()
+            function()
+            if round_:
+                seconds[name].append(time.perf_counter() - start)
+    return {name: statistics.median(values) for name, values in seconds.items()}
+
+
+# --------------------------------------------------------------------------------------------- one cost and gradient
+def limit_of_objective(X, params):
+    """The five matrix products and one pass of tanh, written into memory that is there."""
+    import numpy as np
+
+    (m, n), h = X.shape, len(params.b1)
+    A2, A3, delta2, dW1, dW2 = (np.empty(shape, X.dtype) for shape in ((m, h), (m, n), (m, h), (h, n), (n, h)))
+
+    def products():
+        np.matmul(X, params.W1.T, out=A2)
+        np.matmul(A2, params.W2.T, out=A3)
+        np.tanh(A3, out=A3)
+        np.matmul(A3, params.W2, out=delta2)
+        np.matmul(delta2.T, X, out=dW1)
+        np.matmul(A3.T, A2, out=dW2)
+
+    return products
+
+
+def cost_in(np, params, X):
+    """The cost of the sparse autoencoder; ``np`` is torch or jax.numpy."""
+    W1, b1, W2, b2 = params
+    lam, rho, beta = SETTINGS.values()
+    A2 = sigmoid_in(np)(X @ W1.T + b1)
+    A3 = sigmoid_in(np)(A2 @ W2.T + b2)
+    rho_hat = A2.mean(0)
+    penalty = rho * np.log(rho / rho_hat) + (1 - rho) * np.log((1 - rho) / (1 - rho_hat))
+    return ((A3 - X) ** 2).sum() / (2 * len(X)) + lam / 2 * ((W1**2).sum() + (W2**2).sum()) + beta * penalty.sum()
+
+
+def sigmoid_in(np):
+    if np.__name__ == "torch":
+        return np.sigmoid
+    from jax.nn import sigmoid
+
+    return sigmoid
+
+
+def objectives(n, h, m, dtype, threads):
+    import jax
+    import numpy as np
+    import torch
+
+    import saelib
+
+    rng = np.random.default_rng(0)
+    X, params = rng.uniform(0.1, 0.9, (m, n)).astype(dtype), saelib.init_params(n, h, rng, dtype=dtype)
+    objective, theta = saelib.Objective(X, **SETTINGS, n_jobs=threads), saelib.pack(params)
+    X_torch, params_torch = torch.tensor(X), [torch.tensor(P, requires_grad=True) for P in params]
+    X_jax, params_jax = jax.numpy.asarray(X), [jax.numpy.asarray(P) for P in params]
+    value_and_grad = jax.jit(jax.value_and_grad(lambda P: cost_in(jax.numpy, P, X_jax)))
+    found = {}
+
+    def eager():
+        for P in params_torch:
+            P.grad = None
+        J = cost_in(torch, params_torch, X_torch)
+        J.backward()
+        found["PyTorch"] = J.item(), params_torch[0].grad.numpy()
+
+    def jitted():
+        J, gradient = jax.block_until_ready(value_and_grad(params_jax))
+        found["JAX"] = float(J), np.asarray(gradient[0])
+
+    def ours():
+        J, gradient = objective(theta)
+        found["saelib"] = J, saelib.unpack(gradient, params).W1
+
+    seconds = timed(
+        {"limit": limit_of_objective(X, params), "saelib": ours, "PyTorch": eager, "JAX": jitted},
+        5 if n > 100 else 9,
+    )
+    for J, W1 in found.values():  # the same thing was computed
+        np.testing.assert_allclose(J, found["saelib"][0], rtol=1e-3 if dtype == "float32" else 1e-9)
+        np.testing.assert_allclose(W1, found["saelib"][1], atol=1e-4 if dtype == "float32" else 1e-9)
+    return seconds
+
+
+# ------------------------------------------------------------------------------------------------------ an Adam epoch
+def floor_of_epoch(X, params):
+    """The products and the tanh of every batch, and Adam's update, written into memory that is there."""
+    import numpy as np
+
+    import saelib
+
+    products = limit_of_objective(X[:BATCH], params)
+    theta = saelib.pack(params)
+    mean, square, step, gradient = (np.ones_like(theta) for _ in range(4))
+
+    def epoch():
+        for _ in range(len(X) // BATCH):
+            products()
+            np.multiply(mean, 0.9, out=mean)
+            np.add(mean, np.multiply(gradient, 0.1, out=step), out=mean)
+            np.multiply(square, 0.999, out=square)
+            np.add(square, np.multiply(gradient, gradient, out=step), out=square)
+            np.add(np.sqrt(square, out=step), 1e-8, out=step)
+            np.multiply(np.divide(mean, step, out=step), 1e-3, out=step)
+            np.subtract(theta, step, out=theta)
+
+    return epoch
+
+
+def epochs(n, h, m, dtype, threads):
+    import jax
+    import numpy as np
+    import torch
+    from sklearn.neural_network import MLPRegressor
+
+    import saelib
+
+    rng = np.random.default_rng(0)
+    X, params = rng.uniform(0.1, 0.9, (m, n)).astype(dtype), saelib.init_params(n, h, rng, dtype=dtype)
+    X_torch, params_torch = torch.tensor(X), [torch.tensor(P, requires_grad=True) for P in params]
+    optimizer = torch.optim.Adam(params_torch)
+    peer = MLPRegressor(hidden_layer_sizes=h, activation="logistic", batch_size=BATCH, random_state=0)
+    whole, theta = saelib.Objective(X, **SETTINGS, n_jobs=threads), saelib.pack(params)
+
+    def ours(max_iter):
+        options = {"batch_size": BATCH, "rng": np.random.default_rng(0), "tol": 0}
+        return lambda: saelib.adam(params, X, **SETTINGS, **options, max_iter=max_iter)
+
+    def eager():
+        for rows in torch.randperm(m).split(BATCH):
+            optimizer.zero_grad()
+            cost_in(torch, params_torch, X_torch[rows]).backward()
+            optimizer.step()
+
+    @jax.jit
+    def jax_step(state, X):
+        P, mean, square, t = state
+        gradient = jax.grad(lambda P: cost_in(jax.numpy, P, X))(P)
+        mean = [0.9 * v + 0.1 * g for v, g in zip(mean, gradient, strict=True)]
+        square = [0.999 * v + 0.001 * g * g for v, g in zip(square, gradient, strict=True)]
+        rate, root = 1e-3 / (1 - 0.9**t), jax.numpy.sqrt(1 - 0.999**t)
+        P = [p - rate * v / (jax.numpy.sqrt(s) / root + 1e-8) for p, v, s in zip(P, mean, square, strict=True)]
+        return P, mean, square, t + 1
+
+    def jitted():
+        start = [jax.numpy.asarray(P) for P in params]
+        state, order = (start, [0 * P for P in start], [0 * P for P in start], 1.0), rng.permutation(m)
+        for i in range(0, m, BATCH):
+            state = jax_step(state, X[order[i : i + BATCH]])
+        jax.block_until_ready(state)
+
+    contestants = {
+        "floor": floor_of_epoch(X, params), "one": ours(1), "four": ours(4), "cost": lambda: whole.cost(theta),
+        "PyTorch": eager, "JAX": jitted, "scikit-learn": lambda: peer.partial_fit(X, X),
+    }  # fmt: skip
+    seconds = timed(contestants, 5)
+    # An epoch in the midst of a training; after it, `adam` looks at the cost of all samples, which the others do not.
+    seconds["saelib"] = (seconds.pop("four") - seconds.pop("one")) / 3 - seconds["cost"]
+    return seconds
+
+
+# --------------------------------------------------------------------------------------------------- whole trainings
+def patches(m, dtype="float32"):
+    """Patches of photographs in [0.1, 0.9], as in the chapter on them."""
+    import numpy as np
+
+    from saelib import datasets
+
+    images = datasets.load_natural_images().images
+    return datasets.normalize_patches(datasets.sample_patches(images, 8, m, np.random.default_rng(0))).astype(dtype)
+
+
+def seconds_to_reach(X, h, settings, share, threads):
+    """Seconds of L-BFGS until the cost is within a share of what 400 iterations reach."""
+    import numpy as np
+
+    import saelib
+
+    start, times = saelib.init_params(X.shape[1], h, np.random.default_rng(1), dtype=X.dtype), []
+    began = time.perf_counter()
+    _, history = saelib.lbfgs(
+        start, X, **settings, n_jobs=threads, callback=lambda *_: times.append(time.perf_counter() - began)
+    )
+    return times[np.argmax(history.cost <= (1 + share) * history.cost.min())]
+
+
+def trainings(threads, first):
+    """Seconds of whole trainings, and of an iteration beside scikit-learn's."""
+    import numpy as np
+    from sklearn.neural_network import MLPRegressor
+
+    import saelib
+    from saelib import datasets
+
+    X = patches(10_000)
+    settings = {"lam": 1e-4, "rho": 0.01, "beta": 3.0}
+    seconds = {"patches": statistics.median(seconds_to_reach(X, 25, settings, 0.01, threads) for _ in range(3))}
+    try:
+        if not first:
+            raise FileNotFoundError("MNIST is trained in the first run only")
+        digits = datasets.load_mnist(download=False).X[:10_000]
+        seconds["MNIST"] = seconds_to_reach(digits, 196, {"lam": 3e-3, "rho": 0.1, "beta": 3.0}, 0.05, threads)
+    except FileNotFoundError as error:  # its row stays out
+        print(error, file=sys.stderr)
+    for name, width, h, iterations in (("patches", 64, 25, 100), ("large", 784, 196, 5)):
+        data = np.tile(X, (1, 13))[:, :width].astype(float)
+        start = saelib.init_params(width, h, np.random.default_rng(1))
+
+        def ours(X=data, start=start, iterations=iterations):
+            history = saelib.lbfgs(start, X, **settings, max_iter=iterations, tol=0, n_jobs=threads)[1]
+            assert len(history.cost) == iterations + 1
+
+        def theirs(X=data, h=h, iterations=iterations):
+            with warnings.catch_warnings():
+                warnings.simplefilter("ignore")
+                options = {"solver": "lbfgs", "alpha": 1e-4, "max_iter": iterations, "tol": 0}
+                MLPRegressor(hidden_layer_sizes=h, activation="logistic", random_state=0, **options).fit(X, X)
+
+        measured = timed({"saelib": ours, "scikit-learn": theirs}, 3)
+        seconds |= {f"{who}, {name}": value / iterations for who, value in measured.items()}
+    return seconds
+
+
+# ------------------------------------------------------------------------------------------------------ sparse coding
+def coding_problem():
+    """Patches without their mean, 256 atoms learned from them, and a lam that leaves ten atoms to a sample."""
+    import numpy as np
+
+    from saelib import datasets
+    from saelib.sparse_coding import learn_dictionary
+
+    rng = np.random.default_rng(0)
+    X = datasets.sample_patches(datasets.load_natural_images().images, 8, 10_000, rng).astype(float)
+    X -= X.mean(axis=1, keepdims=True)
+    X /= X.std()
+    D, _ = learn_dictionary(X.astype("float32"), 256, 1.0, n_iter=120, batch_size=BATCH, n_code_iter=50, rng=rng)
+    D = D.astype(float)
+    return X, D / np.linalg.norm(D, axis=1, keepdims=True)
+
+
+def codings(X, D, threads):
+    import numpy as np
+    from sklearn.decomposition import sparse_encode
+
+    from saelib.sparse_coding import lasso_codes, lasso_cost, orthogonal_matching_pursuit
+
+    X32, D32, rows = X.astype("float32"), D.astype("float32"), {}
+    codes = {}
+
+    def keep(name, function):
+        def run():
+            codes[name] = function()
+
+        return run
+
+    rows["lasso"] = timed(
+        {
+            "saelib": keep("saelib", lambda: lasso_codes(X32, D32, 1.0, tol=2e-3, n_jobs=threads)),
+            "saelib, float64": keep("saelib, float64", lambda: lasso_codes(X, D, 1.0, tol=2e-3, n_jobs=threads)),
+            "scikit-learn": keep(
+                "scikit-learn", lambda: sparse_encode(X, D, algorithm="lasso_cd", alpha=1.0, n_jobs=threads)
+            ),
+        },
+        3,
+    )
+    least = lasso_cost(codes["scikit-learn"], X, D, 1.0)
+    rows["lasso"]["excess"] = lasso_cost(codes["saelib"].astype(float), X, D, 1.0) / least - 1
+    assert rows["lasso"]["excess"] < 1e-5
+    rows["pursuit"] = timed(
+        {
+            "saelib": keep("saelib", lambda: orthogonal_matching_pursuit(X32, D32, 10, n_jobs=threads)),
+            "saelib, float64": lambda: orthogonal_matching_pursuit(X, D, 10, n_jobs=threads),
+            "scikit-learn": keep(
+                "scikit-learn", lambda: sparse_encode(X, D, algorithm="omp", n_nonzero_coefs=10, n_jobs=threads)
+            ),
+        },
+        3,
+    )
+    assert np.abs(codes["saelib"] - codes["scikit-learn"]).max() < 1e-3
+    return rows
+
+
+def dictionaries(X, threads):
+    """Seconds until a dictionary's cost per sample, with the best codes, is below a mark that all of them reach."""
+    import numpy as np
+    from sklearn.decomposition import MiniBatchDictionaryLearning
+
+    from saelib.sparse_coding import lasso_codes, lasso_cost, learn_dictionary
+
+    X32, mark, seconds = X.astype("float32"), 11.70, {}
+
+    def cost(D):
+        D = D.astype("float32")
+        return lasso_cost(lasso_codes(X32, D, 1.0, n_jobs=threads), X32, D, 1.0) / len(X)
+
+    for name, method in (("scikit-learn", "lars"), ("scikit-learn, cd", "cd")):
+        rng, spent = np.random.default_rng(0), 0.0
+        D = rng.standard_normal((256, 64))
+        D /= np.linalg.norm(D, axis=1, keepdims=True)
+        peer = MiniBatchDictionaryLearning(
+            256, alpha=1.0, fit_algorithm=method, batch_size=BATCH, dict_init=D, random_state=0, n_jobs=threads
+        )
+        for step in range(1, 1000):
+            batch = X[rng.choice(len(X), BATCH, replace=False)]
+            start = time.perf_counter()
+            peer.partial_fit(batch)
+            spent += time.perf_counter() - start
+            if step % 10 == 0 and cost(peer.components_) < mark:
+                break
+        seconds[name] = spent
+    state = {"start": time.perf_counter(), "spent": 0.0}
+
+    def look(iteration, D, _):
+        state["spent"] += time.perf_counter() - state["start"]
+        reached = iteration and iteration % 10 == 0 and cost(D) < mark
+        state["start"] = time.perf_counter()
+        return reached
+
+    rng = np.random.default_rng(0)
+    learn_dictionary(X32, 256, 1.0, n_iter=1000, batch_size=BATCH, n_code_iter=20, rng=rng, callback=look)
+    seconds["saelib"] = state["spent"]
+    return seconds
+
+
+# ---------------------------------------------------------------------------------------------- growth, memory, import
+def growth(threads):
+    """Seconds and megabytes of one cost and gradient, as one of the sizes grows and the others stay."""
+    import tracemalloc
+
+    import numpy as np
+
+    import saelib
+
+    base, series = {"m": 10_000, "s2": 100, "n": 256}, {}
+    grown = {"m": [1250, 2500, 5000, 10_000, 20_000, 40_000], "s2": [25, 50, 100, 200, 400], "n": [64, 128, 256, 512]}
+    for name, values in grown.items():
+        series[name] = []
+        for value in values:
+            m, h, n = (base | {name: value}).values()
+            rng = np.random.default_rng(0)
+            X = rng.uniform(0.1, 0.9, (m, n)).astype("float32")
+            theta = saelib.pack(saelib.init_params(n, h, rng, dtype=np.float32))
+            tracemalloc.start()
+            objective = saelib.Objective(X, **SETTINGS, n_jobs=threads)
+            objective(theta)
+            megabytes = tracemalloc.get_traced_memory()[1] / 1e6
+            tracemalloc.stop()
+            contestants = {"saelib": lambda run=objective, at=theta: run(at)}
+            contestants["limit"] = limit_of_objective(X, saelib.init_params(n, h, rng, dtype=np.float32))
+            series[name].append({"size": value, "megabytes": megabytes, **timed(contestants, 5)})
+    X, series["batch"] = patches(10_000), []
+    params = saelib.init_params(64, 25, np.random.default_rng(0), dtype=np.float32)
+    for size in (16, 32, 64, 128, 256, 512, 1024):
+
+        def epoch(size=size):
+            saelib.adam(params, X, **SETTINGS, batch_size=size, rng=np.random.default_rng(0), max_iter=1, tol=0)
+
+        series["batch"].append({"size": size, **timed({"saelib": epoch}, 3)})
+    return series
+
+
+def memory(threads, first):
+    """Seconds and resident megabytes of one cost and gradient on a million images of bytes in a file."""
+    import resource
+
+    import numpy as np
+
+    import saelib
+
+    with tempfile.TemporaryDirectory() as folder:
+        shape = 1_000_000, 784
+        X, rng = np.memmap(Path(folder) / "X", dtype=np.uint8, mode="w+", shape=shape), np.random.default_rng(0)
+        for start in range(0, shape[0], 10_000):
+            X[start : start + 10_000] = rng.integers(0, 256, (10_000, 784), dtype=np.uint8)
+        X.flush()
+        X = np.memmap(Path(folder) / "X", dtype=np.uint8, mode="r", shape=shape)
+        theta = saelib.pack(saelib.init_params(784, 196, rng, dtype=np.float32))
+        objective = saelib.Objective(X, **SETTINGS, scale=1 / 255, n_jobs=threads)
+        start = time.perf_counter()
+        objective(theta)
+        seconds = time.perf_counter() - start
+    return {"seconds": seconds, "megabytes": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024}
+
+
+def imports():
+    def run(code):
+        return lambda: subprocess.run([sys.executable, "-c", code], check=True)
+
+    return timed({"numpy": run("import numpy"), "numpy and saelib": run("import numpy, saelib")}, 21)
+
+
+# ------------------------------------------------------------------------------------------------------------- the run
+def measure(threads, first):
+    """Everything but the memory, in this process; what takes longest and varies least, in the first run only."""
+    os.sched_setaffinity(0, sorted(os.sched_getaffinity(0))[:threads])
+    import jax
+    import torch
+    from threadpoolctl import threadpool_limits
+
+    jax.config.update("jax_enable_x64", True)
+    torch.set_num_threads(threads)
+    found = {}
+    with threadpool_limits(threads):
+        for n, h in ((784, 196), (64, 25)):
+            for dtype in ("float32", "float64"):
+                found[f"objective {n}-{h} {dtype}"] = told(objectives(n, h, 10_000, dtype, threads))
+                found[f"epoch {n}-{h} {dtype}"] = told(epochs(n, h, 10_000, dtype, threads))
+        found["training"] = told(trainings(threads, first))
+        X, D = coding_problem()
+        found |= told(codings(X, D, threads))
+        found["dictionary"] = told(dictionaries(X, threads))
+        if first:
+            found["growth"] = told(growth(threads))
+    found["import"] = told(imports())
+    return found
+
+
+def told(found):
+    print(json.dumps(found), file=sys.stderr, flush=True)
+    return found
+
+
+def table(found):
+    """Yield the rows of the table: what, against what, the ratio (or seconds), and its goal."""
+    for n, h, of_limit, torch, jax in ((784, 196, (1.15, 1.2), 0.5, 0.67), (64, 25, (1.5, None), 0.65, 1.0)):
+        for dtype, goal in zip(("float32", "float64"), of_limit, strict=True):
+            row = found[f"objective {n}-{h} {dtype}"]
+            for other, aim in (("limit", goal), ("PyTorch", torch), ("JAX", jax)):
+                yield f"Objective {n}-{h}, {dtype}", other, row["saelib"] / row[other], aim
+    for n, h in ((784, 196), (64, 25)):
+        for dtype in ("float32", "float64"):
+            row = found[f"epoch {n}-{h} {dtype}"]
+            for other, aim in (("floor", 1.35), ("PyTorch", 0.6), ("scikit-learn", 0.5), ("JAX", None)):
+                yield f"Adam epoch {n}-{h}, {dtype}", other, row["saelib"] / row[other], aim
+            yield f"the cost after an epoch {n}-{h}, {dtype}", "floor", row["cost"] / row["floor"], None
+    row = found["training"]
+    yield "patches to 1 % of 400 iterations", "seconds", row["patches"], 1.0
+    yield "MNIST to 5 % of 400 iterations", "seconds", row.get("MNIST", float("nan")), 15.0
+    for name in ("patches", "large"):
+        yield f"L-BFGS iteration, {name}", "scikit-learn", row[f"saelib, {name}"] / row[f"scikit-learn, {name}"], 1 / 3
+    for name, aim in (("lasso", 0.4), ("pursuit", 0.1)):
+        row = found[name]
+        yield f"{name}, float32", "scikit-learn, float64", row["saelib"] / row["scikit-learn"], aim
+        yield f"{name}, float64", "scikit-learn, float64", row["saelib, float64"] / row["scikit-learn"], None
+    row = found["dictionary"]
+    yield "dictionary to the same cost", "scikit-learn", row["saelib"] / row["scikit-learn"], 0.2
+    yield "dictionary to the same cost", "scikit-learn, cd", row["saelib"] / row["scikit-learn, cd"], None
+    row = found["import"]
+    yield "import saelib beyond NumPy", "milliseconds", 1000 * (row["numpy and saelib"] - row["numpy"]), 30.0
+
+
+def report(results):
+    """Print the table: a column for each setting and run."""
+    print("\n" + " | ".join(["what", "against", "goal", *(run["setting"] for run in results["runs"])]))
+    for rows in zip(*(table(run["found"]) for run in results["runs"]), strict=True):
+        what, against, _, aim = rows[0]
+        ratios = (f"{ratio:.2f}" + ("" if aim is None or not ratio > aim else " (missed)") for _, _, ratio, _ in rows)
+        print(" | ".join([what, against, "" if aim is None else f"{aim:.2f}", *ratios]))
+    print("a million images of bytes in a file: {seconds:.0f} s, {megabytes:.0f} MB".format(**results["memory"]))
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--runs", type=int, default=1, help="how often everything is run in each setting")
+    parser.add_argument("--threads", type=int, nargs="*", default=[len(os.sched_getaffinity(0))])
+    parser.add_argument("--coretypes", nargs="*", default=["", "Haswell"], help="of OPENBLAS, or empty: unset")
+    parser.add_argument("--report", action="store_true", help="print the table of the stored results, and run nothing")
+    parser.add_argument("--first", action="store_true", help=argparse.SUPPRESS)
+    parser.add_argument("--part", choices=["measure", "memory"], help=argparse.SUPPRESS)
+    arguments = parser.parse_args()
+    if arguments.part:
+        print(json.dumps({"measure": measure, "memory": memory}[arguments.part](arguments.threads[0], arguments.first)))
+    elif arguments.report:
+        report(json.loads(RESULTS.read_text()))
+    else:
+        results = {"machine": machine(), "runs": []}
+        for number in range(1, arguments.runs + 1):
+            for threads in arguments.threads:
+                for coretype in arguments.coretypes:
+                    setting = f"{threads} threads, {coretype or 'unset'}, run {number}"
+                    print(f"== {setting}", file=sys.stderr, flush=True)
+                    results["runs"].append(
+                        {"setting": setting, "found": part("measure", threads, coretype, number == 1)}
+                    )
+        results["memory"] = part("memory", arguments.threads[-1], "", True)
+        RESULTS.write_text(json.dumps(rounded(results), indent=1) + "\n")
+        report(results)
+
+
+def part(name, threads, coretype, first):
+    """Run a part in a process of its own, and return what it found."""
+    variables = {key: value for key, value in os.environ.items() if key != "OPENBLAS_CORETYPE"}
+    if coretype:
+        variables["OPENBLAS_CORETYPE"] = coretype
+    command = [sys.executable, __file__, "--part", name, "--threads", str(threads)] + ["--first"] * first
+    return json.loads(subprocess.run(command, env=variables, stdout=subprocess.PIPE, check=True).stdout)
+
+
+def machine():
+    """What ran: the processor and the versions."""
+    from importlib.metadata import version
+
+    with open("/proc/cpuinfo") as lines:
+        processor = next(line.split(":")[1].strip() for line in lines if line.startswith("model name"))
+    packages = ("numpy", "scipy", "scikit-learn", "torch", "jax")
+    return {
+        "processor": processor, "cpus": len(os.sched_getaffinity(0)), "python": platform.python_version(),
+        **{name: version(name) for name in packages},
+    }  # fmt: skip
+
+
+def rounded(values):
+    """Return the same with four significant digits."""
+    if isinstance(values, dict):
+        return {key: rounded(value) for key, value in values.items()}
+    if isinstance(values, list):
+        return [rounded(value) for value in values]
+    return float(f"{values:.4g}") if isinstance(values, float) else values
+
+
+if __name__ == "__main__":
+    main()
