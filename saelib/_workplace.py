@@ -40,6 +40,25 @@ def map_blocks(function, m, n_jobs):
             return np.concatenate(list(pool.map(function, blocks)))
 
 
+@contextmanager
+def two_threads():
+    """Lend a function like `map` that shares two items between this thread and another; BLAS keeps to one meanwhile.
+
+    One item, or one processor, makes no threads.
+    """
+    if number_of_threads(None) == 1:
+        yield map
+        return
+    with one_blas_thread(), ThreadPoolExecutor(1) as pool:
+
+        def run(function, first, *others):
+            items = list(zip(first, *others, strict=False))
+            later = [pool.submit(function, *item) for item in items[1:]]
+            return [function(*items[0]), *(result.result() for result in later)]
+
+        yield run
+
+
 class Work:
     """What a thread writes into while it is at a block."""
 
@@ -85,6 +104,12 @@ def split(vector, like):
 def join(params):
     """Return a new vector in the order of `split`."""
     return np.concatenate([params.W1.ravel(), np.column_stack([params.W2, params.b2]).ravel(), params.b1])
+
+
+def parts_of(vector):
+    """Return slices that make up a vector: two where threads are worth their while, else one."""
+    middle = vector.size // 2 if vector.size > 100_000 else vector.size
+    return [slice(0, middle), slice(middle, vector.size)][: 1 + (middle < vector.size)]
 
 
 class _Blas:

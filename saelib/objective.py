@@ -14,11 +14,12 @@ from typing import NamedTuple
 import numpy as np
 
 from ._checks import as_floats, as_matrix, in_open_unit_interval, nonnegative, one_of, positive
-from ._workplace import Memory, Work, blocks_of, number_of_threads, one_blas_thread, split
+from ._workplace import Memory, Work, blocks_of, join, number_of_threads, one_blas_thread, parts_of, split
 from .backprop import kl_prime, sparsity_delta
 from .cost import kl_divergence, sparsity_penalty, weight_decay
 from .network import Params, pack, sigmoid_slope, unpack
 
+MULTIPLICATIONS_FOR_TWO = 1 << 24  # in one product of a mini-batch: below, threads cost more time than they save
 LANES = 8  # every LANES-th block is added up in one lane, however many threads there are: the sums are the same
 
 
@@ -149,7 +150,8 @@ class Objective:
             return np.concatenate([self.rows(rows) @ params.W1[units].T + params.b1[units] for rows in self.blocks])
 
         rho_hat, square = sum(run(sums_of_lane, map(memory.going, self.lanes))) / self.X.shape[0]
-        return rho_hat, *penalty_delta(rho_hat, square, Z2, self.settings, self.dtype)
+        pull, saturated = penalty_delta(rho_hat, square, Z2, self.settings, self.dtype)
+        return rho_hat, pull, saturated
 
     def _sum_of_terms(self, squares, params, rho_hat, saturated):
         lam, rho, beta, _ = self.settings.values()
@@ -173,30 +175,53 @@ class Objective:
 class BatchGradient:
     """The gradient on some rows of an objective alone, for a loop that asks for it thousands of times.
 
-    ``gradient = batch_gradient(theta, rows)``, where ``rows`` is an array of indices; the rows are one block. Vectors
-    have the order of `split`, and the next call overwrites the result. Nothing is checked, and no threads are used.
+    ``gradient = batch_gradient(theta, rows)``, where ``rows`` is an array of indices. Vectors have the order of
+    `split`, and the next call overwrites the result. Nothing is checked. The rows are one block, or two where there is
+    so much to multiply that ``run``, a function like `map`, may give each to a thread; the result is the same.
     """
 
-    def __init__(self, objective, like):
-        self.objective, self.like, self.memories = objective, like, {}
+    def __init__(self, objective, like, run=map):
+        self.objective, self.like, self.run, self.memories = objective, like, run, {}
+        lam = objective.settings["lam"]
+        rates = lam * np.ones_like(like.W1), 0 * like.b1, lam * np.ones_like(like.W2), 0 * like.b2
+        self.decay = join(Params(*rates))
 
     def __call__(self, theta, rows):
-        lam, _, _, output = self.objective.settings.values()
-        X, m = self.objective.rows(rows), len(rows)
+        objective, output = self.objective, self.objective.settings["output"]
         W1, W2b, b1 = split(theta, self.like)
-        layers = Layers.of_stacked(W1, b1, W2b, output)
+        layers, m = Layers.of_stacked(W1, b1, W2b, output), len(rows)
+        halves = np.array_split(rows, 1 if m * W1.size < MULTIPLICATIONS_FOR_TWO else 2)
         if m not in self.memories:
-            self.memories[m] = Memory(self.like, [slice(0, m)], 0).A2[0], Work(self.like, m)
-        A2, work = self.memories[m]
-        rho_hat, square = activations_of_block(layers, X, A2) / m
-        pull, saturated = penalty_delta(
-            rho_hat, square, lambda units: X @ W1[units].T + b1[units], self.objective.settings, theta.dtype
-        )
-        gradient_of_block(layers, X, A2, pull, output, work, saturated)
-        work.gradient /= m
-        work.dW1 += lam * W1
-        work.dW2b[:, :-1] += lam * layers.W2
-        return work.gradient
+            blocks = [[slice(0, len(half))] for half in halves]
+            self.memories[m] = [(Memory(self.like, b, 0).A2[0], Work(self.like, b[0].stop)) for b in blocks]
+        A2, works = zip(*self.memories[m], strict=True)
+
+        def activations(half, A2):
+            X = objective.rows(half)
+            return X, activations_of_block(layers, X, A2)
+
+        X, sums = zip(*self.run(activations, halves, A2), strict=True)
+        rho_hat, square = np.sum(sums, axis=0) / m
+
+        def Z2(units):
+            return np.concatenate([x @ W1[units].T + b1[units] for x in X])
+
+        pull, saturated = penalty_delta(rho_hat, square, Z2, objective.settings, theta.dtype)
+
+        def gradient(X, A2, work, start):
+            exact = None if saturated is None else saturated.of(slice(start, start + len(X)))
+            return gradient_of_block(layers, X, A2, pull, output, work, exact)
+
+        def mean_and_decay(part):
+            total = works[0].gradient[part]
+            for other in works[1:]:
+                total += other.gradient[part]
+            total /= m
+            total += self.decay[part] * theta[part]
+
+        list(self.run(gradient, X, A2, works, (0, len(X[0]))))
+        list(self.run(mean_and_decay, parts_of(theta)))
+        return works[0].gradient
 
 
 class Layers(NamedTuple):

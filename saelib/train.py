@@ -1,12 +1,13 @@
 """Descending: the textbook gradient descent, Adam and L-BFGS, each returning ``(params, history)``."""
 
 import math
+from itertools import repeat
 from typing import NamedTuple
 
 import numpy as np
 
 from ._checks import as_matrix, function, generator, nonnegative, positive, whole_number
-from ._workplace import join, split
+from ._workplace import join, parts_of, split, two_threads
 from .backprop import hidden_delta, output_delta
 from .cost import check_columns, check_problem, terms_from_forward
 from .network import Params, check_params, forward, pack, unpack
@@ -123,10 +124,25 @@ def adam(
     alpha, rng, m = positive(alpha, "alpha"), generator(rng), X.shape[0]
     batch_size = min(whole_number(batch_size, "batch_size"), m)
     whole, theta, t = Objective(X, lam=lam, rho=rho, beta=beta, output=output), join(params), 0
-    batch_gradient = BatchGradient(whole, params)
     mean, square, step = np.zeros_like(theta), np.zeros_like(theta), np.empty_like(theta)
+
+    def update(part, gradient, t):
+        """One step of Adam for a part of the parameters, in memory that is there already."""
+        m, v, s, g = mean[part], square[part], step[part], gradient[part]
+        m *= 0.9
+        m += np.multiply(g, 0.1, out=s)  # (eq-adam-mean)
+        v *= 0.999
+        v += np.multiply(g, np.multiply(g, 0.001, out=s), out=s)  # (eq-adam-square)
+        np.sqrt(v, out=s)
+        s /= math.sqrt(1 - 0.999**t)
+        s += 1e-8
+        np.divide(m, s, out=s)
+        s *= alpha / (1 - 0.9**t)
+        theta[part] -= s  # (eq-adam-step)
+
     record = _Recorder("Adam", params, max_iter, tol, progress, callback)
-    with record, np.errstate(over="ignore", invalid="ignore"):
+    with record, two_threads() as run, np.errstate(over="ignore", invalid="ignore"):
+        batch_gradient = BatchGradient(whole, params, run)
         # An epoch goes through the data twice: in batches, and once more for the cost of the whole.
         while True:
             W1, W2b, b1 = split(theta.copy(), params)
@@ -137,16 +153,7 @@ def adam(
             for start in range(0, m, batch_size):
                 gradient = batch_gradient(theta, order[start : start + batch_size])
                 t += 1
-                mean *= 0.9
-                mean += np.multiply(gradient, 0.1, out=step)  # (eq-adam-mean)
-                square *= 0.999
-                square += np.multiply(gradient, 0.001 * gradient, out=step)  # (eq-adam-square)
-                np.sqrt(square, out=step)
-                step /= math.sqrt(1 - 0.999**t)
-                step += 1e-8
-                np.divide(mean, step, out=step)
-                step *= alpha / (1 - 0.9**t)
-                theta -= step  # (eq-adam-step)
+                list(run(update, parts_of(theta), repeat(gradient), repeat(t)))
                 record.check(theta)
     return record.best, record.history()
 

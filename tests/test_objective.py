@@ -49,11 +49,16 @@ def test_the_cost_alone_and_the_objective_of_some_rows(monkeypatch, m, hidden, s
     theta, objective = saelib.pack(params), saelib.Objective(X, **options)
     J, gradient = objective(theta)
     assert objective.cost(theta) == J
-    batch = data.draw(st.lists(st.integers(0, m - 1), min_size=1))
-    batch_gradient, expected = module.BatchGradient(objective, params), saelib.cost_and_gradient
-    for some in (batch, batch[:1], batch):
-        found = batch_gradient(workplace.join(params), np.array(some))
-        assert_allclose(found, workplace.join(expected(params, X[some], **options)[1]), rtol=1e-9, atol=1e-13)
+    batch = data.draw(st.lists(st.integers(0, m - 1), min_size=2))
+    for limit in (0, 1 << 24):  # two blocks, and one
+        monkeypatch.setattr(module, "MULTIPLICATIONS_FOR_TWO", limit)
+        with workplace.two_threads() as run:
+            shared, alone = module.BatchGradient(objective, params, run), module.BatchGradient(objective, params)
+            for some in (batch, batch[:2], batch):
+                expected = workplace.join(saelib.cost_and_gradient(params, X[some], **options)[1])
+                found = shared(workplace.join(params), np.array(some))
+                assert_allclose(found, expected, rtol=1e-9, atol=1e-13)
+                assert_array_equal(alone(workplace.join(params), np.array(some)), found)
     again_J, again = objective(theta)
     assert again_J == J
     assert_array_equal(again, gradient)
@@ -208,6 +213,19 @@ def test_one_thread_is_the_callers_own(monkeypatch):
     assert_array_equal(gradient, again[1])
     monkeypatch.setattr(workplace.sys, "platform", "emscripten")
     assert workplace.number_of_threads(None) == 1
+
+
+def test_two_threads_are_like_map(monkeypatch):
+    with workplace.two_threads() as run:
+        here = threading.get_ident()
+        assert run(lambda a, b: (a - b, threading.get_ident() == here), [5, 7], (1, 2, 3)) == [(4, True), (5, False)]
+        assert run(divmod, [7], [2]) == [(3, 1)]
+        with pytest.raises(ZeroDivisionError):
+            run(divmod, [1, 1], [1, 0])
+        assert {x["num_threads"] for x in threadpool_info() if x["user_api"] == "blas"} == {1}
+    monkeypatch.setattr(workplace, "number_of_threads", lambda n_jobs: 1)
+    with workplace.two_threads() as run:
+        assert run is map
 
 
 def test_blas_is_held_at_one_thread_and_others_are_not():

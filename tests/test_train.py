@@ -280,6 +280,30 @@ def test_divergence_is_one_clear_error_without_warnings(alpha, dtype):
         saelib.gradient_descent(params, X, **OPTIONS, alpha=alpha, output="linear")
 
 
+def test_adam_in_two_threads_is_adam_in_one(monkeypatch):
+    rng = np.random.default_rng(0)
+    X, params = rng.uniform(size=(600, 700)), saelib.init_params(700, 100, rng)
+
+    def trained():
+        return saelib.adam(params, X, **OPTIONS, rng=np.random.default_rng(1), batch_size=300, max_iter=2)[0]
+
+    with monkeypatch.context() as patch:
+        patch.setattr("saelib._workplace.number_of_threads", lambda n_jobs: 1)
+        alone = trained()
+    for P, Q in zip(trained(), alone, strict=True):
+        assert_array_equal(P, Q)
+    shuffled, mean, square, t = np.random.default_rng(1), 0.0, 0.0, 0
+    theta = saelib.pack(params)
+    for _ in range(2):
+        order = shuffled.permutation(600)
+        for rows in (order[:300], order[300:]):
+            _, g = saelib.cost_and_gradient(saelib.unpack(theta, params), X[rows], **OPTIONS)
+            t, g = t + 1, saelib.pack(g)
+            mean, square = 0.9 * mean + 0.1 * g, 0.999 * square + 0.001 * g**2
+            theta = theta - 1e-3 * (mean / (1 - 0.9**t)) / (np.sqrt(square / (1 - 0.999**t)) + 1e-8)
+    assert_allclose(saelib.pack(alone), theta, rtol=1e-6, atol=1e-9)
+
+
 def test_adam_shuffles_by_its_generator_alone():
     params, X = small_problem()
     first, again, other = (
