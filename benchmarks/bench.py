@@ -109,7 +109,13 @@ def objectives(n, h, m, dtype, threads):
         found["saelib"] = J, saelib.unpack(gradient, params).W1
 
     seconds = timed(
-        {"limit": limit_of_objective(X, params), "saelib": ours, "PyTorch": eager, "JAX": jitted},
+        {
+            "limit": limit_of_objective(X, params),
+            "saelib": ours,
+            "PyTorch": eager,
+            "JAX": jitted,
+            "formulas": lambda: saelib.cost_and_gradient(params, X, **SETTINGS),
+        },  # fmt: skip
         5 if n > 100 else 9,
     )
     for J, W1 in found.values():  # the same thing was computed
