@@ -29,7 +29,7 @@ export PYTHONUTF8              := 1
 # Several processes side by side: one thread of linear algebra in each.
 ONE_THREAD := OPENBLAS_NUM_THREADS=1 OMP_NUM_THREADS=1
 
-.PHONY: help book pdf lite lite-test test test-matrix lab notebooks site-test mutants coverage lint audit licenses update data clean
+.PHONY: help bench book pdf lite lite-test test test-matrix lab notebooks site-test mutants coverage lint audit licenses update data clean
 
 help: ## this list
 	@echo "make book        build the book: open _build/html/index.html afterwards, with or without a network"
@@ -42,6 +42,7 @@ help: ## this list
 	@echo "make site-test   open the built book in a headless Chromium with the network cut off, and check every page"
 	@echo "make lite-test   open a chapter of make lite in a headless Chromium"
 	@echo "make mutants     put one mistake at a time into the library, and count those that its tests notice (ten minutes)"
+	@echo "make bench       time the library beside its limit, PyTorch, JAX and scikit-learn (five minutes; installs them first)"
 	@echo "make coverage    list the lines and branches of the library that no test runs (five minutes)"
 	@echo "make lint        check style, spelling, types, and the text as an editor would (words, labels, references)"
 	@echo "make audit       look for known vulnerabilities of the installed packages (asks a database on the internet)"
@@ -92,6 +93,20 @@ test: $(READY)
 # ONLY=Prescott,newest for some of the rows; CHAPTERS="pca tests" for some of the chapters.
 test-matrix: $(READY)
 	@$(BIN)/python tools/test_matrix.py $(if $(ONLY),--only $(ONLY)) $(CHAPTERS)
+
+# What the library is compared with is large, and lives in a folder of its own.
+BENCH       := .venv-bench
+BENCH_READY := $(BENCH)/ready
+
+$(BENCH_READY): benchmarks/requirements.txt requirements.txt
+	@test -x $(BENCH)/bin/python || { echo "Making $(BENCH)"; $(PYTHON) -m venv $(BENCH); }
+	@echo "Installing PyTorch, JAX and what else is compared into $(BENCH)"
+	@$(BENCH)/bin/python -m pip install --quiet --no-compile --constraint requirements.txt -r benchmarks/requirements.txt
+	@touch $@
+
+# BENCH_OPTIONS="--runs 3" for more runs; "--report" for the table of the stored results. See benchmarks/bench.py.
+bench: $(BENCH_READY)
+	@PYTHONPATH=. PYTHONWARNINGS=ignore $(BENCH)/bin/python benchmarks/bench.py $(BENCH_OPTIONS)
 
 lab: $(READY)
 	@$(BIN)/jupyter lab --notebook-dir=. chapters
