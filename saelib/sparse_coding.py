@@ -9,7 +9,7 @@ import math
 import numpy as np
 
 from ._checks import as_floats, as_matrix, exponent, nonnegative, positive, whole_number
-from ._workplace import map_blocks
+from ._workplace import map_blocks, one_blas_thread
 
 
 def soft_threshold(u, t):
@@ -149,7 +149,9 @@ def lasso_codes(X, D, lam, *, tol=1e-3, max_iter=10_000, n_jobs=None):
         If a shape does not fit, a number is out of range, or every atom is zero.
     """
     X, D, _ = _check_problem(X, D, 0)
-    lam, tol, max_iter, L = positive(lam, "lam"), positive(tol, "tol"), whole_number(max_iter, "max_iter"), lipschitz(D)
+    lam, tol, max_iter = positive(lam, "lam"), positive(tol, "tol"), whole_number(max_iter, "max_iter")
+    with one_blas_thread():  # or its other threads would go on looking for work while the blocks need the processors
+        L = lipschitz(D)
     size = int(max(exponent(X), exponent(lam)))
     X, lam = np.ldexp(X, -size), math.ldexp(lam, -size)
     return np.ldexp(map_blocks(lambda rows: _code(X[rows], D, lam, L, tol, max_iter), len(X), n_jobs), size)
@@ -205,7 +207,9 @@ def orthogonal_matching_pursuit(X, D, n_nonzero, *, n_jobs=None):
     Pati, Rezaiifar and Krishnaprasad (1993); Rubinstein, Zibulevsky and Elad (2008), Batch-OMP.
     """
     X, D = _check_pursuit(X, D)
-    s_max, G = whole_number(n_nonzero, "n_nonzero", most=min(D.shape)), D @ D.T
+    s_max = whole_number(n_nonzero, "n_nonzero", most=min(D.shape))
+    with one_blas_thread():
+        G = D @ D.T
     return map_blocks(lambda rows: _pursue(X[rows], D, G, s_max), len(X), n_jobs)
 
 
