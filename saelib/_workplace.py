@@ -1,5 +1,6 @@
 """What `saelib.objective` works with: memory that is used again and again, and a BLAS that keeps to one thread."""
 
+import math
 import os
 import sys
 from collections import deque
@@ -13,11 +14,13 @@ import numpy as np
 from ._checks import whole_number
 
 BLOCK_ROWS = 500  # a block's activations stay in the processor's cache
+BLOCK_NUMBERS = 500 * 784  # and so do more rows that are narrower; in short blocks of these, threads would only queue
 
 
-def blocks_of(m):
-    """Return slices of `BLOCK_ROWS` that make up m rows."""
-    return [slice(i, min(i + BLOCK_ROWS, m)) for i in range(0, m, BLOCK_ROWS)]
+def blocks_of(m, n=math.inf):
+    """Return slices that make up m rows: of `BLOCK_ROWS` each, or more where the columns n are few, but at least four."""
+    rows = max(BLOCK_ROWS, min(-(-m // 4), int(BLOCK_NUMBERS // n)))
+    return [slice(i, min(i + rows, m)) for i in range(0, m, rows)]
 
 
 def number_of_threads(n_jobs):

@@ -61,7 +61,7 @@ class Objective:
         block_by_block = is_sliced(X) or self.scale != 1
         self.X = X if is_sliced(X) else as_matrix(X)
         self.dtype = np.dtype(np.float32 if self.X.dtype in (np.uint8, np.float32) else np.float64)
-        self.blocks = blocks_of(self.X.shape[0])
+        self.blocks = blocks_of(*self.X.shape)
         for rows in self.blocks if block_by_block else [slice(self.X.shape[0])]:
             name = f"X[{rows.start}:{rows.stop}]" if block_by_block else "X"
             as_matrix(self.rows(rows), name, unit_interval=output == "sigmoid")

@@ -23,13 +23,29 @@ from saelib._workplace import one_blas_thread
 pytestmark = pytest.mark.filterwarnings("error")
 
 
+def blocks_of_rows(monkeypatch, rows):
+    """Let every block have so many rows."""
+    monkeypatch.setattr(workplace, "BLOCK_ROWS", rows)
+    monkeypatch.setattr(workplace, "BLOCK_NUMBERS", 0)
+
+
+@pytest.mark.parametrize(
+    "m, n, rows", [(10_000, 784, 500), (10_000, 64, 2500), (10_000, 144, 2500), (10_000, 400, 980), (1797, 64, 500),
+                   (9, 64, 9), (10_000, 5000, 500), (1_000_000, 64, 6125)],
+)  # fmt: skip
+def test_blocks_are_longer_where_rows_are_narrow_but_there_are_four(m, n, rows):
+    blocks = workplace.blocks_of(m, n)
+    assert blocks[0] == slice(0, rows)
+    assert [i for block in blocks for i in range(m)[block]] == list(range(m))
+
+
 @settings(deadline=None, max_examples=100, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(
     m=st.integers(1, 40), n=st.integers(1, 6), hidden=st.integers(1, 9), seed=st.integers(0, 10**6),
     options=st.fixed_dictionaries(SETTINGS), rows=st.integers(1, 50), n_jobs=st.sampled_from([None, 1, 2, 3, 100]),
 )  # fmt: skip
 def test_equal_to_the_plain_form(monkeypatch, m, n, hidden, seed, options, rows, n_jobs):
-    monkeypatch.setattr(workplace, "BLOCK_ROWS", rows)
+    blocks_of_rows(monkeypatch, rows)
     params, X = problem(m, n, hidden, seed)
     J, gradient = saelib.Objective(X, **options, n_jobs=n_jobs)(saelib.pack(params))
     expected_J, expected = saelib.cost_and_gradient(params, X, **options)
@@ -43,7 +59,7 @@ def test_equal_to_the_plain_form(monkeypatch, m, n, hidden, seed, options, rows,
     options=st.fixed_dictionaries(SETTINGS), rows=st.integers(1, 50), data=st.data(),
 )  # fmt: skip
 def test_the_cost_alone_and_the_objective_of_some_rows(monkeypatch, m, hidden, seed, bias, options, rows, data):
-    monkeypatch.setattr(workplace, "BLOCK_ROWS", rows)
+    blocks_of_rows(monkeypatch, rows)
     params, X = problem(m, 4, hidden, seed)
     params.b1[0] += bias  # a saturated unit
     theta, objective = saelib.pack(params), saelib.Objective(X, **options)
@@ -147,7 +163,7 @@ def test_the_number_of_hidden_units_follows_from_theta():
 
 def small_blocks(monkeypatch, **options):
     """An objective of six blocks, and the packed parameters of a network for it."""
-    monkeypatch.setattr(workplace, "BLOCK_ROWS", 2)
+    blocks_of_rows(monkeypatch, 2)
     params, X = problem(12, 4, 3, seed=9)
     return saelib.Objective(X, **{"lam": 1e-3, "rho": 0.05, "beta": 3, **options}), params
 
@@ -361,7 +377,8 @@ def test_one_objective_in_many_threads():
 @pytest.mark.parametrize("error", [RuntimeError, KeyboardInterrupt])
 @pytest.mark.parametrize("name", ["activations_of_block", "gradient_of_block"])
 def test_a_workers_exception_reaches_the_caller_and_stops_the_others(monkeypatch, name, error):
-    X = np.random.default_rng(0).uniform(size=(100 * workplace.BLOCK_ROWS, 3))
+    blocks_of_rows(monkeypatch, 500)
+    X = np.random.default_rng(0).uniform(size=(50_000, 3))
     objective = saelib.Objective(X, lam=1e-3, rho=0.05, beta=3, n_jobs=2)
     theta, compute, calls = saelib.pack(saelib.init_params(3, 2, np.random.default_rng(0))), getattr(module, name), []
     expected_J, expected = objective(theta)
