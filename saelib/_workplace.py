@@ -18,7 +18,7 @@ BLOCK_NUMBERS = 500 * 784  # and so do more rows that are narrower; in short blo
 
 
 def blocks_of(m, n=math.inf):
-    """Return slices that make up m rows: of `BLOCK_ROWS` each, or more where the columns n are few, but at least four."""
+    """Return slices that make up m rows: of `BLOCK_ROWS`, or of more where the columns n are few, but four at least."""
     rows = max(BLOCK_ROWS, min(-(-m // 4), int(BLOCK_NUMBERS // n)))
     return [slice(i, min(i + rows, m)) for i in range(0, m, rows)]
 
