@@ -52,10 +52,18 @@ def browser():
         browser.close()
 
 
+def wait_until(tab, condition):
+    """Ask a page until a condition holds. (Playwright's own waiting asks again by `eval`, which the pages forbid.)"""
+    deadline = time.monotonic() + 30
+    while not tab.evaluate(condition):
+        assert time.monotonic() < deadline, f"not within 30 seconds: {condition}"
+        tab.wait_for_timeout(50)
+
+
 def load(tab, page):
     """Open a page in a tab and wait until its mathematics is drawn."""
     tab.goto((SITE / page).as_uri())
-    tab.wait_for_function("document.readyState == 'complete' && (!window.MathJax || MathJax.startup.promise)")
+    wait_until(tab, "document.readyState == 'complete' && (!window.MathJax || !!MathJax.startup.promise)")
     tab.evaluate("window.MathJax && MathJax.startup.promise.then(() => null)")
 
 
@@ -162,9 +170,9 @@ def test_every_control_has_a_name_that_holds_the_words_shown(page):
 @pytest.mark.parametrize("theme", ["light", "dark"])
 def test_text_stands_out_from_its_ground(page, theme):
     page.emulate_media(color_scheme=theme)
-    page.wait_for_function("theme => document.documentElement.dataset.theme == theme", arg=theme)
+    wait_until(page, f"document.documentElement.dataset.theme == '{theme}'")
     page.wait_for_timeout(500)  # colors fade over, some of them late
-    page.wait_for_function("document.getAnimations().every(fade => fade.playState != 'running')")
+    wait_until(page, "document.getAnimations().every(fade => fade.playState != 'running')")
     faint = page.evaluate(CONTRAST)
     page.emulate_media(color_scheme="light")
     assert faint == []
