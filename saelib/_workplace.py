@@ -6,6 +6,7 @@ import sys
 from collections import deque
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
+from contextvars import copy_context
 from functools import cache
 from threading import Event, Lock
 
@@ -56,7 +57,8 @@ def two_threads():
 
         def run(function, first, *others):
             items = list(zip(first, *others, strict=False))
-            later = [pool.submit(function, *item) for item in items[1:]]
+            # In this thread's context, which says what NumPy warns of.
+            later = [pool.submit(copy_context().run, function, *item) for item in items[1:]]
             return [function(*items[0]), *(result.result() for result in later)]
 
         yield run

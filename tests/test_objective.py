@@ -238,6 +238,10 @@ def test_two_threads_are_like_map(monkeypatch):
         assert run(divmod, [7], [2]) == [(3, 1)]
         with pytest.raises(ZeroDivisionError):
             run(divmod, [1, 1], [1, 0])
+        with np.errstate(divide="ignore"):  # holds in the other thread too
+            assert run(np.divide, [1.0, 1.0], [1.0, 0.0]) == [1, np.inf]
+        with pytest.raises(RuntimeWarning):
+            run(np.divide, [1.0, 1.0], [1.0, 0.0])
         assert {x["num_threads"] for x in threadpool_info() if x["user_api"] == "blas"} == {1}
     monkeypatch.setattr(workplace, "number_of_threads", lambda n_jobs: 1)
     with workplace.two_threads() as run:
