@@ -1,9 +1,11 @@
 """Leave out of what every page loads what no page uses: nine tenths of the theme's rules of style and of its icons.
 
 After the pages are written, the big style sheets keep the rules whose classes stand in some page or script, and the
-script with all icons of Font Awesome gives way to a short one with those of the pages. Pictures get a palette.
+script with all icons of Font Awesome gives way to a short one with those of the pages. Pictures get a palette and
+become WebP, a third smaller than PNG at the same pixels; code loses the marks that no style colors.
 """
 
+import base64
 import io
 import json
 import re
@@ -114,12 +116,15 @@ def original(app, file):
     return text
 
 
+def pages_of(out):
+    return [p for p in out.rglob("*.html") if not p.relative_to(out).parts[0].startswith(BESIDE_THE_PAGES)]
+
+
 def cut(app, exception):
     if exception or app.builder.name != "html":
         return
     out = Path(app.outdir)
-    pages = [p for p in out.rglob("*.html") if not p.relative_to(out).parts[0].startswith(BESIDE_THE_PAGES)]
-    html = "\n".join(page.read_text("utf-8") for page in pages)
+    html = "\n".join(page.read_text("utf-8") for page in pages_of(out))
     classes = re.findall(r'\bclass=\\?["\']([^"\']*)', html)
     words = {word for names in set(classes) for word in re.split(r"[\s\\]+", names)}
     scripts = [p for p in out.glob("_static/**/*.js") if not {"mathjax", ICONS.rpartition("/")[2]} & set(p.parts)]
@@ -143,22 +148,62 @@ def cut(app, exception):
     file.write_text(MARK + SCRIPT % json.dumps(icons), "utf-8")
 
 
+def webp(picture):
+    """The bytes of a picture as WebP, pixel by pixel the same."""
+    content = io.BytesIO()
+    picture.save(content, format="webp", lossless=True)
+    return content.getvalue()
+
+
 def lighten_pictures(app, exception):
-    """Store each figure with 256 colors, which is what a figure has but for the softest of its edges."""
+    """Store each figure with 256 colors, which is what a figure has but for the softest of its edges, as WebP."""
     if exception or app.builder.name != "html":
         return
     for file in Path(app.outdir, "_images").glob("*.png"):
         with Image.open(file) as picture:
-            if picture.mode == "P" or picture.convert("RGBA").getextrema()[3][0] < 255:
-                continue
-            small = picture.convert("RGB").quantize(256, Image.Quantize.MEDIANCUT, dither=Image.Dither.NONE)
-        content = io.BytesIO()
-        small.save(content, format="png", optimize=True)
-        if content.tell() < file.stat().st_size:
-            file.write_bytes(content.getvalue())
+            full = picture.convert("RGBA")
+        if full.getextrema()[3][0] == 255:
+            full = full.convert("RGB")
+            full = full.quantize(256, Image.Quantize.MEDIANCUT, dither=Image.Dither.NONE).convert("RGB")
+        file.with_suffix(".webp").write_bytes(webp(full))
+        file.unlink()
+
+
+def plain_classes(css):
+    """Classes of code to which a style sheet of Pygments gives in each theme the color that all code has there."""
+    rules = re.findall(r"([^{}\n]*)\.highlight *(?:\.(\w+))? *\{([^{}]*)\}", css)
+    base = {theme: re.findall(r"(?<![\w-])color: *(#\w+)", style)[-1] for theme, kind, style in rules if not kind}
+    styles = {}
+    for theme, kind, style in rules:
+        if kind:
+            styles.setdefault(kind, []).append(style.strip(" ;").lower() == f"color: {base[theme]}".lower())
+    return {"w", *(kind for kind, same in styles.items() if all(same))}  # of a space one sees no color
+
+
+def lighten_pages(app, exception):
+    """Let the pages point to the lighter pictures, carry their frames as such, and drop the marks without a color."""
+    if exception or app.builder.name != "html":
+        return
+    out = Path(app.outdir)
+    kinds = "|".join(sorted(plain_classes(original(app, out / "_static" / "pygments.css"))))
+
+    def frame(found):
+        with Image.open(io.BytesIO(base64.b64decode(found[1]))) as picture:
+            return f"data:image/webp;base64,{base64.b64encode(webp(picture.convert('RGB'))).decode()}"
+
+    def picture(found):
+        return f"{found[1]}.webp" if (out / "_images" / f"{found[2]}.webp").is_file() else found[0]
+
+    for page in pages_of(out):
+        html = page.read_text("utf-8")
+        html = re.sub(r"data:image/png;base64,([\w+/=]+)", frame, html)
+        html = re.sub(r"(_images/([\w.-]+))\.png\b", picture, html)
+        html = re.sub(rf'<span class="(?:{kinds})">([^<]*)</span>', r"\1", html)
+        page.write_text(html, "utf-8")
 
 
 def setup(app):
-    app.connect("build-finished", cut, priority=900)
     app.connect("build-finished", lighten_pictures)
+    app.connect("build-finished", lighten_pages, priority=600)
+    app.connect("build-finished", cut, priority=900)
     return {"parallel_read_safe": True, "parallel_write_safe": True}

@@ -1,5 +1,7 @@
 """The small extensions of the book (`_ext`), tried on a book of three pages that is built here."""
 
+import base64
+import io
 import json
 import os
 import re
@@ -217,23 +219,71 @@ def test_a_page_with_a_script_in_an_attribute_is_not_built(build, tmp_path):
         build()
 
 
-def test_pictures_get_a_palette_and_look_the_same(tmp_path):
-    pictures = tmp_path / "_images"
-    pictures.mkdir()
+def light_site(folder):
+    """A page with two pictures, a frame of a figure, and a line of code; what `light_pages` asks of Sphinx's app."""
     slope = np.full((200, 300, 4), 255, np.uint8)  # grain of all gray levels, and a blue curve
     slope[..., :3] = np.random.default_rng(0).integers(0, 256, (200, 300, 1), dtype=np.uint8)
     slope[90:95, ::2, :3] = 0, 114, 178
     holes = slope.copy()
     holes[:100, :, 3] = 0
-    Image.fromarray(slope).save(pictures / "slope.png")
-    Image.fromarray(holes).save(pictures / "holes.png")
-    before = {file.name: file.read_bytes() for file in pictures.iterdir()}
-    app = SimpleNamespace(outdir=tmp_path, builder=SimpleNamespace(name="html"))
+    for name, pixels in {"slope": slope, "holes": holes}.items():
+        (folder / "_images").mkdir(exist_ok=True)
+        Image.fromarray(pixels).save(folder / "_images" / f"{name}.png")
+    content = io.BytesIO()
+    Image.fromarray(slope[:50, :, :3]).save(content, format="png")
+    frame = base64.b64encode(content.getvalue()).decode()
+    (folder / "_static").mkdir()
+    (folder / "_static" / "pygments.css").write_text(
+        "".join(
+            f"""html[data-theme="{theme}"] .highlight {{ background: {paper}; color: {ink} }}
+html[data-theme="{theme}"] .highlight .n {{ color: {ink} }}
+html[data-theme="{theme}"] .highlight .kn {{ color: {ink if theme == "light" else "#FF7B72"} }}
+html[data-theme="{theme}"] .highlight .nb {{ color: {ink}; font-weight: bold }}
+html[data-theme="{theme}"] .highlight .w {{ color: #6E7681 }}
+"""
+            for theme, paper, ink in (("light", "#fefefe", "#080808"), ("dark", "#0d1117", "#E6EDF3"))
+        )
+    )
+    (folder / "page.html").write_text(
+        f'<img src="data:image/png;base64,{frame}"><a href="_images/slope.png"><img src="_images/holes.png"></a>'
+        '<img src="_static/slope.png"><img src="_images/missing.png"><div class="highlight"><pre>'
+        '<span class="kn">from</span><span class="w"> </span><span class="n">a</span><span class="nb">len</span>'
+    )
+    app = SimpleNamespace(outdir=folder, doctreedir=folder / "store", builder=SimpleNamespace(name="html"))
+    return app, slope, holes, slope[:50, :, :3]
+
+
+def pixels_of(picture):
+    return np.asarray(Image.open(picture).convert("RGBA"), dtype=float)
+
+
+def test_pictures_become_webp_with_a_palette_and_look_the_same(tmp_path):
+    app, slope, holes, _ = light_site(tmp_path)
+    before = {file.stem: file.stat().st_size for file in (tmp_path / "_images").iterdir()}
     light_pages.lighten_pictures(app, None)
-    found = np.asarray(Image.open(pictures / "slope.png").convert("RGB"), dtype=float)
-    assert np.sqrt(np.mean((found - slope[:, :, :3]) ** 2)) < 1
-    assert len((pictures / "slope.png").read_bytes()) < len(before["slope.png"])
-    assert (pictures / "holes.png").read_bytes() == before["holes.png"]
-    once = (pictures / "slope.png").read_bytes()
+    after = {file.stem: file for file in (tmp_path / "_images").iterdir()}
+    assert {file.suffix for file in after.values()} == {".webp"} and len(after) == 2
+    assert np.sqrt(np.mean((pixels_of(after["slope"]) - slope) ** 2)) < 1
+    visible = holes[..., 3] > 0
+    np.testing.assert_array_equal(pixels_of(after["holes"])[visible], holes[visible])
+    assert (pixels_of(after["holes"])[..., 3] == holes[..., 3]).all()
+    assert all(after[name].stat().st_size < before[name] for name in before)
+    once = after["slope"].read_bytes()
     light_pages.lighten_pictures(app, None)
-    assert (pictures / "slope.png").read_bytes() == once
+    assert after["slope"].read_bytes() == once
+
+
+def test_pages_point_to_the_light_pictures_and_keep_only_the_marks_that_have_a_color(tmp_path):
+    app, _, _, frame = light_site(tmp_path)
+    light_pages.lighten_pictures(app, None)
+    light_pages.lighten_pages(app, None)
+    html = (tmp_path / "page.html").read_text()
+    kind, code = re.search(r'src="data:image/(\w+);base64,([^"]+)"', html).groups()
+    assert kind == "webp"
+    np.testing.assert_array_equal(pixels_of(io.BytesIO(base64.b64decode(code)))[..., :3], frame)
+    assert re.findall(r'(?:href|src)="(_[^"]+)"', html) == [
+        "_images/slope.webp", "_images/holes.webp", "_static/slope.png", "_images/missing.png",
+    ]  # fmt: skip
+    assert html.endswith('<pre><span class="kn">from</span> a<span class="nb">len</span>')
+    light_pages.lighten_pages(app, None)
+    assert (tmp_path / "page.html").read_text() == html
