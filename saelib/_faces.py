@@ -75,9 +75,8 @@ def live(e):
     def show():
         waiting.clear()
         try:
-            drawn, sentence = _frames.draw_frame(
-                e.draw, {key: c.value for key, c in controls.items()}, e.figsize, e.columns
-            )
+            values = {key: live_value(c, e.settings[key]) for key, c in controls.items()}
+            drawn, sentence = _frames.draw_frame(e.draw, values, e.figsize, e.columns)
         except Exception as error:  # said where the reader looks: nobody reads the kernel's log
             says.value = f"<p>{escape(str(error))}</p>"
             return
@@ -100,7 +99,8 @@ def live(e):
     first, setting = next(iter(controls.values())), next(iter(e.settings.values()))
     play = widgets.Play(max=len(setting.values) - 1, interval=int(1000 * setting.play)) if setting.play else None
     if play:
-        play.observe(lambda change: setattr(first, "value", setting.values[change.new]), "value")
+        positions = range(len(setting.values)) if hasattr(first, "options") else setting.values
+        play.observe(lambda change: setattr(first, "value", positions[change.new]), "value")
     show()
     caption = widgets.HTML(f"<p><em>{escape(e.caption)}</em></p>")
     return widgets.VBox([picture, *controls.values(), *([play] if play else []), says, caption])
@@ -116,7 +116,13 @@ def live_control(s, widgets):
             step = math.log10(high / low) / (len(s.values) - 1) / 10
             return widgets.FloatLogSlider(min=math.log10(low), max=math.log10(high), step=step, **about)
         return widgets.FloatSlider(min=low, max=high, step=np.diff(s.values).min() / 10, **about)
-    about |= {"options": list(zip(s.words, s.values, strict=True)), "index": s.start}
+    # Such a widget compares its values, which arrays would not bear: so it holds their numbers.
+    about |= {"options": [(word, k) for k, word in enumerate(s.words)], "value": s.start}
     if s.kind == "choice":
         return widgets.RadioButtons(**about)
     return widgets.SelectionSlider(readout=False, **about)  # long words would be cut off: they go above the sentence
+
+
+def live_value(control, s):
+    """Return the value of the setting that a widget of `live_control` shows."""
+    return s.values[control.value] if hasattr(control, "options") else control.value

@@ -18,7 +18,7 @@ from PIL import Image
 
 import saelib
 from saelib import explore, plots, steps
-from saelib._faces import live, live_control
+from saelib._faces import live, live_control, live_value
 from tests.nbval_tolerance import LIMITS, outputs_problems, picture_problem
 
 X = np.linspace(-3, 3, 61)
@@ -313,6 +313,24 @@ def test_the_live_view_names_the_value_of_a_slider_of_words():
     assert shown.children[-2].value.startswith("<p><b>Step 2: &lt;on&gt;.</b> At x = 3")
 
 
+def test_a_live_choice_may_be_among_arrays():
+    slopes = {"flat": np.array([1.0, 0.0]), "steep": np.array([1.0, 2.0])}
+    shown = live(
+        explore.figure(lambda ax, w: line(ax, w @ [0, 1]), w=explore.choice("weights", slopes, start="steep"), **ABOUT)
+    )
+    assert "at 6.00" in shown.children[-2].value
+    shown.children[1].index = 0
+    assert "at 0.00" in shown.children[-2].value
+
+
+def test_the_live_play_button_steps_through_words():
+    steps = explore.slider("Step", [3, 5, 7], words=["one", "two", "three"], play=0.5)
+    shown = live(explore.figure(line, slope=steps, **ABOUT))
+    _, slider, play, says, _ = shown.children
+    play.value = 2
+    assert slider.label == "three" and "at 21.00" in says.value
+
+
 @pytest.mark.parametrize(
     ("values", "kind"),
     [
@@ -325,8 +343,9 @@ def test_the_live_view_names_the_value_of_a_slider_of_words():
 def test_the_live_slider_suits_its_values(values, kind):
     import ipywidgets
 
-    widget = live_control(explore.slider("x", values, start=values[1]), ipywidgets)
-    assert type(widget).__name__ == kind and widget.value == pytest.approx(values[1])
+    setting = explore.slider("x", values, start=values[1])
+    widget = live_control(setting, ipywidgets)
+    assert type(widget).__name__ == kind and live_value(widget, setting) == pytest.approx(values[1])
 
 
 # --- what cannot be drawn ---------------------------------------------------------------------------------------
