@@ -20,6 +20,7 @@ PATH = {"PYTHONPATH": os.pathsep.join([EXTENSIONS, *filter(None, [os.environ.get
 sys.path.insert(0, EXTENSIONS)
 
 import light_pages  # noqa: E402
+import notebook_links  # noqa: E402
 import page_policy  # noqa: E402
 import under_the_title  # noqa: E402
 
@@ -287,3 +288,19 @@ def test_pages_point_to_the_light_pictures_and_keep_only_the_marks_that_have_a_c
     assert html.endswith('<pre><span class="kn">from</span> a<span class="nb">len</span>')
     light_pages.lighten_pages(app, None)
     assert (tmp_path / "page.html").read_text() == html
+
+
+def test_links_in_outputs_lead_to_pages_and_labels_become_the_numbers_of_equations():
+    env = SimpleNamespace(
+        get_domain={"math": SimpleNamespace(equations={"eq-grad-W2": ("chapters/b", 1)})}.get,
+        toc_fignumbers={"chapters/b": {"displaymath": {"equation-eq-grad-w2": (3, 14)}}},
+    )
+    builder = SimpleNamespace(
+        get_relative_uri=lambda page, other: {("chapters/a", "chapters/b"): "b.html"}[page, other]
+    )
+    context = {"body": 'Read <a href="b.ipynb#What,-and-where?">What, and where?</a> (eq-grad-W2), (eq-grad-W2).'}
+    notebook_links.rewrite(SimpleNamespace(env=env, builder=builder), "chapters/a", "page.html", context, None)
+    assert context["body"] == (
+        'Read <a href="b.html#what-and-where">What, and where?</a> (<a href="b.html#equation-eq-grad-w2">3.14</a>),'
+        " (eq-grad-W2)."
+    )
