@@ -42,6 +42,56 @@ def test_identifiers_and_links_move_with_their_page():
         assert make_pdf.move(before, "chapters/a", pages, "up/") == after
 
 
+def explorable(start, play=0):
+    """The HTML of a figure with two settings, of three and of two values, as saelib makes it."""
+    from saelib import explore
+
+    def draw(ax, step, way):
+        ax.plot([0, step], [0, way])
+        return f"Step {step}, way {way}."
+
+    return explore.figure(
+        draw,
+        caption="Some steps of a way.",
+        alt='A line "upward" to the right.',
+        figsize=(2, 2),
+        step=explore.slider("step", [1, 2, 3], start=start, play=play),
+        way=explore.choice("way", {"a": 5, "b": 7}, start="b"),
+    )
+
+
+def test_a_figure_that_plays_from_the_start_shows_its_end():
+    end = explorable(1, play=0.5)
+    printed = make_pdf.one_frame(end._repr_mimebundle_()["text/html"])
+    assert "<template" not in printed
+    assert printed.count("Step 3, way 7.") == 2 and "Step 1" not in printed
+    picture = end.pictures[5].replace(
+        "<svg", '<svg aria-label="A line &quot;upward&quot; to the right. Step 3, way 7."', 1
+    )
+    assert f'<div class="explore-frame">{picture}</div>' in printed
+
+
+@pytest.mark.parametrize("figure", [explorable(1), explorable(2, play=0.5)])
+def test_any_other_figure_shows_how_it_begins(figure):
+    html = figure._repr_mimebundle_()["text/html"]
+    printed = make_pdf.one_frame(html)
+    assert "<template" not in printed
+    assert printed == html[: html.index("<template")] + "</figure>"
+
+
+def test_folded_code_is_left_out_and_marks_stay_with_their_formulas():
+    page = """<article class="bd-article"><h1>A</h1><details class="admonition hide above-input"><summary>Show</summary>
+<pre>draw()</pre></details><pre>kept()</pre><details class="sd-dropdown"><p>Answer</p></details>
+<p>so <span class="math notranslate nohighlight">\\(x_1\\)</span>, and <span class="math">\\(y\\)</span> (or
+<span class="math">\\(z\\)</span>).</p></article>"""
+    text = make_pdf.article(page)
+    assert "draw()" not in text and "kept()" in text
+    assert '<details open class="sd-dropdown">' in text
+    assert re.findall(r'formula-and-mark">(.*?</span>.*?)</span>', text) == [
+        '<span class="math notranslate nohighlight">\\(x_1\\)</span>,', '<span class="math">\\(z\\)</span>).',
+    ]  # fmt: skip
+
+
 # --- with the built book ----------------------------------------------------------------------------------------
 
 

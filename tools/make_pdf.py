@@ -2,9 +2,11 @@
 
 The pages are those of `make book`, so every number of an equation, a figure or a section is the one that readers of
 the pages see; only identifiers and links are rewritten, so that what led to another page leads to a place in this one.
-What stays of a figure to explore is the frame that it begins with, and solutions and folded code are open.
+What stays of a figure to explore is the frame that it begins with, or the end of what it plays. Solutions are open; the
+code that the pages fold away, which draws figures, is left out.
 """
 
+import json
 import os
 import re
 import shutil
@@ -38,7 +40,8 @@ COVER = """<section class="pdf-cover"><p class="pdf-title">{title}</p>
 <img src="{picture}" alt="The weights of 25 hidden units: light bars beside dark bars, in many orientations">
 <p>{author}</p>
 <p class="pdf-note">The printed form of a book of web pages and notebooks. Where a figure has sliders, one of its
-settings is shown here with the sentence that belongs to it; solutions, which the pages fold away, stand open.</p>
+settings is shown here with the sentence that belongs to it. Solutions stand open; the code that draws such figures is
+in the notebooks.</p>
 <p class="pdf-note">{rights}</p></section>"""
 LINE = '<li><a href="#{anchor}">{title}</a><span class="pdf-dots"></span><span data-page="{anchor}"></span></li>'
 
@@ -66,12 +69,35 @@ def article(html):
     text = html[
         html.index('<article class="bd-article">') + len('<article class="bd-article">') : html.rindex("</article>")
     ]
-    text = re.sub(r"<template\b.*?</template>", "", text, flags=re.DOTALL)
+    text = re.sub(r'<figure class="explore".*?</figure>', lambda m: one_frame(m[0]), text, flags=re.DOTALL)
+    text = re.sub(r'<details class="[^"]*\bhide above-input\b.*?</details>', "", text, flags=re.DOTALL)
     text = re.sub(r'<a class="headerlink".*?</a>', "", text, flags=re.DOTALL)
     text = re.sub(r'<p class="under-the-title">.*?</p>', "", text, flags=re.DOTALL)
     # The page of checks tells where their code is; on paper it would be a book of its own.
     text = re.sub(r"<details><summary>The check in Python</summary>.*?</details>", "", text, flags=re.DOTALL)
+    # A line must not begin with the mark after a formula.
+    text = re.sub(
+        r'(<span class="math[^>]*>[^<]*</span>[.,;:!?)\]’”]+)', r'<span class="formula-and-mark">\1</span>', text
+    )
     return re.sub(r"<details(?![^>]*\bopen\b)", "<details open", text)
+
+
+def one_frame(figure):
+    """A figure to explore as it begins, or, where that is the first step of something to play, as it ends."""
+    frames = re.findall(r'<template data-says="([^"]*)">(.*?)</template>', figure, re.DOTALL)
+    figure = re.sub(r"<template\b.*?</template>\s*", "", figure, flags=re.DOTALL)
+    start = [picture for _, picture in frames].index("")  # it stands in the figure already
+    per_step = len(frames) // len(json.loads(unescape(re.search(r'data-words="([^"]*)"', figure)[1])))
+    if start >= per_step or "data-play" not in figure:
+        return figure
+    says, picture = frames[start - per_step]
+    name, alt = "alt" if picture.startswith("<img") else "aria-label", re.search(r'data-alt="([^"]*)"', figure)[1]
+    picture = re.sub(r"^<\w+", lambda tag: f'{tag[0]} {name}="{alt} {says}"', picture)
+    for part, new in {'<div class="explore-frame">': picture, r"<output\b[^>]*><span>": says}.items():
+        figure = re.sub(
+            f"({part}).*?(?=</(?:div|span)>)", lambda m, new=new: m[1] + new, figure, count=1, flags=re.DOTALL
+        )
+    return figure
 
 
 def move(text, page, pages, assets):
@@ -181,9 +207,10 @@ FILL = """places => document.querySelectorAll('[data-page]').forEach(e => {
   e.textContent = places[e.dataset.page];
 })"""
 
-# A formula or a table that is wider than the paper is drawn smaller, as far as it has to be.
-FIT = """() => document.querySelectorAll('.math > mjx-container, table, .cell_output pre').forEach(e => {
-  const room = e.closest('.math')?.matches('span') ? 643 : e.parentElement.clientWidth, wide = e.scrollWidth;
+# A formula or a table that is wider than the paper is drawn smaller, as far as it has to be. (Formulas within a line
+# are short, and their boxes measure what one does not see.)
+FIT = """() => document.querySelectorAll('div.math > mjx-container, table, .cell_output pre').forEach(e => {
+  const room = e.parentElement.clientWidth, wide = e.scrollWidth;
   if (wide > e.clientWidth + 1 || wide > room + 1)
     e.style.fontSize = 100 * Math.min(e.clientWidth, room) / wide * .99 * parseFloat(getComputedStyle(e).fontSize)
       / parseFloat(getComputedStyle(e.parentElement).fontSize) + '%';
