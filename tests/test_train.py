@@ -13,6 +13,7 @@ import reference
 from numpy.testing import assert_allclose, assert_array_equal
 from scipy.optimize import minimize
 from sklearn.datasets import load_digits
+from threadpoolctl import threadpool_limits
 
 import saelib
 from saelib import train
@@ -287,7 +288,7 @@ def test_adam_in_two_threads_is_adam_in_one(monkeypatch):
     def trained():
         return saelib.adam(params, X, **OPTIONS, rng=np.random.default_rng(1), batch_size=300, max_iter=2)[0]
 
-    with monkeypatch.context() as patch:
+    with monkeypatch.context() as patch, threadpool_limits(1):  # one processor has one thread of BLAS
         patch.setattr("saelib._workplace.number_of_threads", lambda n_jobs: 1)
         alone = trained()
     for P, Q in zip(trained(), alone, strict=True):
