@@ -1,3 +1,8 @@
 """What holds for every test, those in `tests` and the notebooks in `chapters` and `appendices`."""
 
+from hypothesis import Phase, settings
+
 pytest_plugins = ["tests.nbval_tolerance"]
+
+# For `make mutants`, which wants to know that a test fails, but not the smallest example for it.
+settings.register_profile("mutants", settings.get_profile("ci"), phases=[Phase.explicit, Phase.generate])
