@@ -62,7 +62,7 @@ class Objective:
         self.X = X if is_sliced(X) else as_matrix(X)
         self.dtype = np.dtype(np.float32 if self.X.dtype in (np.uint8, np.float32) else np.float64)
         self.blocks = blocks_of(*self.X.shape)
-        for rows in self.blocks if block_by_block else [slice(self.X.shape[0])]:
+        for rows in self.blocks if block_by_block else [slice(None)]:
             name = f"X[{rows.start}:{rows.stop}]" if block_by_block else "X"
             as_matrix(self.rows(rows), name, unit_interval=output == "sigmoid")
         self.lanes = [self.blocks[k::LANES] for k in range(min(LANES, len(self.blocks)))]
@@ -183,7 +183,7 @@ class BatchGradient:
     def __init__(self, objective, like, run=map):
         self.objective, self.like, self.run, self.memories = objective, like, run, {}
         lam = objective.settings["lam"]
-        rates = lam * np.ones_like(like.W1), 0 * like.b1, lam * np.ones_like(like.W2), 0 * like.b2
+        rates = np.full_like(like.W1, lam), np.zeros_like(like.b1), np.full_like(like.W2, lam), np.zeros_like(like.b2)
         self.decay = join(Params(*rates))
 
     def __call__(self, theta, rows):
@@ -192,9 +192,9 @@ class BatchGradient:
         layers, m = Layers.of_stacked(W1, b1, W2b, output), len(rows)
         halves = np.array_split(rows, 1 if m * W1.size < MULTIPLICATIONS_FOR_TWO else 2)
         if m not in self.memories:
-            blocks = [[slice(0, len(half))] for half in halves]
-            self.memories[m] = [(Memory(self.like, b, 0).A2[0], Work(self.like, b[0].stop)) for b in blocks]
-        A2, works = zip(*self.memories[m], strict=True)
+            A2 = [np.ones((len(W1) + 1, len(half)), theta.dtype) for half in halves]
+            self.memories[m] = A2, [Work(self.like, len(half)) for half in halves]
+        A2, works = self.memories[m]
 
         def activations(half, A2):
             X = objective.rows(half)
@@ -256,12 +256,12 @@ class Saturated(NamedTuple):
 def penalty_delta(rho_hat, square, Z2, settings, dtype):
     """Return the delta of the penalty but for the slopes, beta * kl_prime(rho, rho_hat), as a column, and `Saturated`.
 
-    Units near 0 or 1 for nearly all samples are left to logarithms: of their activations, or of the slopes a (1 - a),
-    rounding would leave too few digits. ``square`` is the mean of a^2, and ``Z2(units)`` gives pre-activations.
+    Units near 0 or 1 for nearly all samples are left to logarithms: of their slopes a (1 - a), rounding would leave too
+    few digits. ``square`` is the mean of a^2, and ``Z2(units)`` gives pre-activations.
     """
-    _, rho, beta, _ = settings.values()
+    rho, beta = settings["rho"], settings["beta"]
     pull, margin = np.zeros((rho_hat.size, 1), dtype), np.finfo(dtype).eps ** 0.4
-    plain = (margin < rho_hat) & (rho_hat < 1 - margin) & (margin < rho_hat - square)
+    plain = margin < rho_hat - square  # the mean slope, and rho_hat (1 - rho_hat) is at least that
     if plain.all() or not beta:
         pull[:, 0] = beta * kl_prime(rho, rho_hat) if beta else 0
         return pull, None

@@ -8,7 +8,7 @@ import math
 
 import numpy as np
 
-from ._checks import as_floats, as_matrix, exponent, nonnegative, positive, whole_number
+from ._checks import as_floats, as_matrix, exponent, generator, nonnegative, positive, whole_number
 from ._workplace import map_blocks, one_blas_thread
 
 
@@ -290,9 +290,7 @@ def learn_dictionary(
     X, k, lam = as_matrix(X), whole_number(n_atoms, "n_atoms"), nonnegative(lam, "lam")
     (m, n), n_iter = X.shape, whole_number(n_iter, "n_iter")
     size = m if batch_size is None else whole_number(batch_size, "batch_size", most=m)
-    n_code_iter, callback = whole_number(n_code_iter, "n_code_iter"), callback or _ignore
-    if not isinstance(rng, np.random.Generator):
-        raise ValueError(f"rng must be a Generator such as np.random.default_rng(0), got {type(rng).__name__}")
+    n_code_iter, rng, callback = whole_number(n_code_iter, "n_code_iter"), generator(rng), callback or _ignore
     D = rng.standard_normal((k, n))
     D = (D / np.linalg.norm(D, axis=1, keepdims=True)).astype(X.dtype)
     AA, AX, idle, costs, reached = np.zeros((k, k)), np.zeros((k, n)), np.zeros(k), [], D

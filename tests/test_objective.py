@@ -8,6 +8,7 @@ import time
 from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
+import pandas
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
@@ -78,6 +79,33 @@ def test_the_cost_alone_and_the_objective_of_some_rows(monkeypatch, m, hidden, s
     again_J, again = objective(theta)
     assert again_J == J
     assert_array_equal(again, gradient)
+
+
+@pytest.mark.parametrize("dtype", [np.float64, np.float32])
+def test_the_gradient_on_all_rows_is_the_objectives_to_the_bit(dtype):
+    params, X = problem(12, 4, 3, seed=9)
+    params = saelib.Params(*(P.astype(dtype) for P in params))
+    for output in ("sigmoid", "linear"):
+        objective = saelib.Objective(X.astype(dtype), lam=1e-3, rho=0.05, beta=3, output=output)
+        expected = saelib.unpack(objective(saelib.pack(params))[1], params)
+        found = module.BatchGradient(objective, params)(workplace.join(params), np.arange(12))
+        assert found.dtype == dtype
+        assert_array_equal(found, workplace.join(expected))
+
+
+@pytest.mark.parametrize("limit, lengths", [(12 * 15 + 1, [15]), (12 * 15, [8, 7])])
+def test_rows_with_enough_to_multiply_are_two_blocks(monkeypatch, limit, lengths):
+    monkeypatch.setattr(module, "MULTIPLICATIONS_FOR_TWO", limit)
+    params, X = problem(20, 4, 3, seed=9)
+    shared = []
+
+    def run(function, items, *others):
+        shared.append(items)
+        return map(function, items, *others)
+
+    objective = saelib.Objective(X, lam=1e-3, rho=0.05, beta=3)
+    module.BatchGradient(objective, params, run)(workplace.join(params), np.arange(15))
+    assert [len(rows) for rows in shared[0]] == lengths
 
 
 @pytest.mark.parametrize("output", ["sigmoid", "linear"])
@@ -273,6 +301,16 @@ def test_the_activations_of_many_samples_are_summed_without_losing_digits():
     assert_allclose(penalty, saelib.cost_terms(wide, X.astype(float), **options).sparsity, rtol=1e-6)
 
 
+def test_the_activations_of_many_blocks_are_summed_without_losing_digits(monkeypatch):
+    """A fifth is no binary number: a thousand of float32 in a lane would all err in the same direction."""
+    blocks_of_rows(monkeypatch, 1)
+    theta = np.array([0, -np.log(4), 0, 0], np.float32)  # W1, b1, W2 and b2 of a unit that is always on by a fifth
+    X = np.full((8000, 1), 0.5, np.float32)
+    terms = [saelib.Objective(X, lam=0, rho=0.05, beta=beta).cost(theta) for beta in (0, 1)]
+    expected = 0.05 * np.log(0.05 / 0.2) + 0.95 * np.log(0.95 / 0.8)
+    assert_allclose(terms[1] - terms[0], expected, rtol=1e-6)
+
+
 def test_the_first_number_that_is_not_finite_is_named():
     params, X = problem(5, 4, 3, seed=9)
     theta = saelib.pack(params)
@@ -323,6 +361,14 @@ def test_anything_with_slices_of_rows_will_do_and_is_read_in_blocks(dtype):
     assert source.largest == workplace.BLOCK_ROWS
 
 
+def test_a_table_is_read_at_once():
+    X = np.random.default_rng(1).uniform(size=(1700, 4))
+    J, gradient = evaluated(pandas.DataFrame(X))
+    expected_J, expected = evaluated(X)
+    assert J == expected_J
+    assert_array_equal(gradient, expected)
+
+
 def test_bytes_are_scaled_as_they_are_read_whether_in_memory_or_in_a_file(tmp_path):
     X = np.random.default_rng(1).integers(0, 256, (1700, 4), dtype=np.uint8)
     file = np.memmap(tmp_path / "X", dtype=np.uint8, mode="w+", shape=X.shape)
@@ -343,6 +389,16 @@ def test_floating_point_numbers_are_scaled_too():
     assert_array_equal(gradient, expected)
 
 
+@pytest.mark.parametrize("dtype", [np.float64, np.float32])
+def test_rows_are_copied_only_to_be_scaled_and_bytes_become_float32(dtype):
+    X, options = np.full((9, 4), 0.5, dtype), {"lam": 0, "rho": 0.05, "beta": 3}
+    assert np.shares_memory(saelib.Objective(X, **options).rows(slice(2, 5)), X)
+    scaled = saelib.Objective(X, **options, scale=0.25).rows(slice(2, 5))
+    assert_array_equal(scaled, np.full((3, 4), 0.125))
+    assert scaled.dtype == dtype
+    assert saelib.Objective(X.astype(np.uint8), **options, scale=1 / 255).rows(slice(2, 5)).dtype == np.float32
+
+
 def test_what_is_wrong_in_a_block_is_said_with_its_rows():
     X = np.full((1700, 4), 0.5)
     X[1203, 2] = np.nan
@@ -353,6 +409,16 @@ def test_what_is_wrong_in_a_block_is_said_with_its_rows():
     for scale in (0, -1, np.nan, "1"):
         with pytest.raises(ValueError, match="scale must be"):
             evaluated(X, scale=scale)
+
+
+def test_what_is_wrong_with_data_in_memory_is_said_of_all_of_it():
+    X = np.full((1700, 4), 0.5)
+    X[3, 1], X[1203, 2] = 1.5, -0.25
+    with pytest.raises(ValueError, match=r"^X must lie in \[0, 1\].* from -0.25 to 1.5;"):
+        evaluated(X)
+    X[1203, 2] = np.nan
+    with pytest.raises(ValueError, match=r"^X must be finite, but X\[1203, 2\] is nan"):
+        evaluated(X)
 
 
 # --- several at once, and interrupted ----------------------------------------------------------------------------
@@ -376,6 +442,18 @@ def test_one_objective_in_many_threads():
     for (J, gradient), (expected_J, expected_gradient) in zip(found, expected * 3, strict=True):
         assert J == expected_J
         assert_array_equal(gradient, expected_gradient)
+
+
+@pytest.mark.parametrize("blocks", [1, 2, 3])
+def test_blas_keeps_its_threads_where_there_is_but_one_block(monkeypatch, blocks):
+    blocks_of_rows(monkeypatch, 12 // blocks)
+    params, X = problem(12, 4, 3, seed=9)
+    seen, compute = [], module.activations_of_block
+    monkeypatch.setattr(module, "activations_of_block", lambda *args: seen.append(blas_threads()) or compute(*args))
+    with threadpool_limits(3):
+        before = blas_threads()
+        saelib.Objective(X, lam=0, rho=0.05, beta=3, n_jobs=1)(saelib.pack(params))
+    assert seen == blocks * [before if blocks == 1 else [1] * len(before)]
 
 
 @pytest.mark.parametrize("error", [RuntimeError, KeyboardInterrupt])

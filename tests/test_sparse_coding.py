@@ -9,6 +9,7 @@ from hypothesis import HealthCheck, assume, given, settings
 from hypothesis import strategies as st
 from sklearn.decomposition import sparse_encode
 
+from saelib import sparse_coding
 from saelib.metrics import dictionary_recovery
 from saelib.sparse_coding import (
     fista,
@@ -202,7 +203,6 @@ def test_samples_stop_when_they_have_arrived_each_by_itself():
     together = lasso_codes(np.vstack([X, slow]), D, 0.05, tol=1e-8)
     np.testing.assert_array_equal(lasso_codes(np.vstack([X, slow]), D, 0.05, tol=1e-8, n_jobs=1), together)
     np.testing.assert_allclose(lasso_codes(X[700:1200], D, 0.05, tol=1e-8), together[700:1200], atol=1e-12)
-    assert not lasso_codes(np.zeros((3, 9)), D, 0.05).any()
 
 
 def test_codes_that_have_not_arrived_are_those_of_the_last_iteration():
@@ -211,6 +211,49 @@ def test_codes_that_have_not_arrived_are_those_of_the_last_iteration():
     np.testing.assert_allclose(lasso_codes(X, D, 0.05, tol=1e-9, max_iter=1), once, atol=1e-14)
     excess = [lasso_cost(lasso_codes(X, D, 0.05, tol=1e-15, max_iter=n), X, D, 0.05) for n in (3, 13, 113)]
     assert excess[0] > excess[1] > excess[2]
+
+
+def restarted_codes(x, D, lam, n_iter):
+    """The codes of one sample after each iteration of O'Donoghue and Candès's scheme, and when it started afresh."""
+    L, t, afresh = np.linalg.eigvalsh(D @ D.T)[-1], 1, []
+    codes, y = [np.zeros(len(D))], np.zeros(len(D))
+    for iteration in range(1, n_iter + 1):
+        u = y - (y @ D - x) @ D.T / L
+        new = np.sign(u) * np.maximum(np.abs(u) - lam / L, 0)
+        if (y - new) @ (new - codes[-1]) > 0:
+            t = 1
+            afresh.append(iteration)
+        t_new = (1 + (1 + 4 * t * t) ** 0.5) / 2
+        y = new + (t - 1) / t_new * (new - codes[-1])
+        t = t_new
+        codes.append(new)
+    return codes, afresh
+
+
+def test_codes_follow_the_scheme_with_restarts_and_every_tenth_iteration_is_judged():
+    X, D = problem(6, 12, 9, seed=1)
+    X *= 3
+    codes, afresh = zip(*(restarted_codes(x, D, 0.05, 64) for x in X), strict=True)
+    assert all(afresh) and len({times[0] for times in afresh}) > 1
+    for n in range(1, 65):
+        expected = [sample[n] for sample in codes]
+        np.testing.assert_allclose(lasso_codes(X, D, 0.05, tol=1e-15, max_iter=n), expected, atol=1e-11)
+    at_ten = [sample[10] for sample in codes]
+    np.testing.assert_allclose(lasso_codes(X, D, 0.05, tol=1e9), at_ten, atol=1e-11)
+
+
+def test_by_default_codes_are_within_a_thousandth_or_have_had_10_000_iterations(monkeypatch):
+    judged = []
+    monkeypatch.setattr(sparse_coding, "_is_within", lambda tol, A, *_: judged.append(tol) or np.zeros(len(A), bool))
+    lasso_codes(*problem(1, 2, 2), 0.1)
+    assert judged == [1e-3] * 1000
+
+
+def test_samples_of_zeros_have_arrived_when_they_are_judged_first(monkeypatch):
+    is_within, judged = sparse_coding._is_within, []
+    monkeypatch.setattr(sparse_coding, "_is_within", lambda *args: judged.append(args) or is_within(*args))
+    assert not lasso_codes(np.zeros((3, 5)), problem()[1], 0.05).any()
+    assert len(judged) == 1
 
 
 def test_restarts_arrive_where_momentum_alone_swings():
@@ -342,10 +385,21 @@ def test_orthogonal_matching_pursuit_does_not_code_rounding_errors():
 
 def test_orthogonal_matching_pursuit_takes_samples_of_any_size_side_by_side():
     X, D = problem(4, 8, 5, seed=14)
-    sizes = np.array([[1e-12], [1], [1e12], [1e-20]])
+    sizes = np.array([[1e-12], [1], [1e150], [1e-200]])
     expected = sizes * orthogonal_matching_pursuit(X, D, 3)
     assert np.all(np.count_nonzero(expected, axis=1) == 3)
     np.testing.assert_allclose(orthogonal_matching_pursuit(sizes * X, D, 3), expected, rtol=1e-9)
+
+
+@pytest.mark.parametrize("company", [1, 500])
+@pytest.mark.parametrize("dtype", [np.float64, np.float32])
+def test_what_is_rounding_is_decided_by_the_samples_own_norm(dtype, company):
+    """In four dimensions four times the precision may be rounding; these numbers are exact."""
+    X = np.ones((company, 4), dtype)
+    X[0] = 1, 8 * np.finfo(dtype).eps, 2 * np.finfo(dtype).eps, 0
+    A = orthogonal_matching_pursuit(X, np.eye(4, dtype=dtype), 4)
+    np.testing.assert_array_equal(A[0], X[0] * [1, 1, 0, 0])
+    np.testing.assert_array_equal(A[1:], X[1:])
 
 
 @pytest.mark.parametrize("size", [0.5, 1.5])
@@ -637,6 +691,7 @@ RNG = np.random.default_rng(0)
         (lambda X, D: matching_pursuit(X, 2 * D, 3), "D must have atoms .* of norm 1, but row . has norm 2"),
         (lambda X, D: matching_pursuit(X, D, 0), "n_nonzero must be a whole number >= 1"),
         (lambda X, D: orthogonal_matching_pursuit(X, D, 6), "n_nonzero must be a whole number from 1 to 5, got 6"),
+        (lambda X, D: orthogonal_matching_pursuit(X, D, 3, n_jobs=0), "n_jobs must be a whole number >= 1, got 0"),
         (lambda X, D: update_dictionary(D[0], D, D), "D must be a matrix"),
         (lambda X, D: update_dictionary(D, D, D), "AA must have 8 columns"),
         (lambda X, D: update_dictionary(D, D @ D.T, D[0]), "AX must be a matrix"),
