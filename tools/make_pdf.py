@@ -176,6 +176,7 @@ def print_page(program, document, target):
         if problems := [*outside, *errors, *wrong, *missing]:
             sys.exit("The book cannot be printed as it is:\n" + "\n".join(problems))
         tab.evaluate(FIT)
+        tab.evaluate(SHORT)
         if wide := tab.evaluate(WIDE):
             sys.exit("Wider than the paper:\n" + "\n".join(wide))
         form = {"path": target, "prefer_css_page_size": True, "print_background": True}
@@ -214,6 +215,11 @@ FIT = """() => document.querySelectorAll('div.math > mjx-container, table, .cell
   if (wide > e.clientWidth + 1 || wide > room + 1)
     e.style.fontSize = 100 * Math.min(e.clientWidth, room) / wide * .99 * parseFloat(getComputedStyle(e).fontSize)
       / parseFloat(getComputedStyle(e.parentElement).fontSize) + '%';
+})"""
+
+# Only a long cell of code is cut where a page ends.
+SHORT = """() => document.querySelectorAll('div.cell_input').forEach(e => {
+  if (e.clientHeight < 200) e.style.breakInside = 'avoid';
 })"""
 
 WIDE = """() => [...document.querySelectorAll('main *')].filter(e => {
