@@ -682,6 +682,7 @@ RNG = np.random.default_rng(0)
         (lambda X, D: fista(X, 0 * D, 0.1, 3), "^D must have at least one atom that is not zero$"),
         (lambda X, D: fista(X, D, 0.1, -1), "n_iter must be a whole number >= 0, got -1"),
         (lambda X, D: lipschitz(D[0]), "D must be a matrix"),
+        (lambda X, D: lipschitz(1e200 * D), r"D must have a largest .* whose square is a number, got .*e\+200"),
         (lambda X, D: fista(X[0], D, 0.1, 3), "X must be a matrix"),
         (lambda X, D: lasso_codes(X, D, 0), "lam must be a finite number > 0, got 0"),
         (lambda X, D: lasso_codes(X, D, 1, tol=0), "tol must be a finite number > 0, got 0"),
