@@ -155,11 +155,9 @@ def webp(picture):
     return content.getvalue()
 
 
-def lighten_pictures(app, exception):
+def lighten_pictures(folder):
     """Store each figure with 256 colors, which is what a figure has but for the softest of its edges, as WebP."""
-    if exception or app.builder.name != "html":
-        return
-    for file in Path(app.outdir, "_images").glob("*.png"):
+    for file in folder.glob("*.png"):
         with Image.open(file) as picture:
             full = picture.convert("RGBA")
         if full.getextrema()[3][0] == 255:
@@ -180,11 +178,12 @@ def plain_classes(css):
     return {"w", *(kind for kind, same in styles.items() if all(same))}  # of a space one sees no color
 
 
-def lighten_pages(app, exception):
-    """Let the pages point to the lighter pictures, carry their frames as such, and drop the marks without a color."""
+def lighten(app, exception):
+    """Make the pictures lighter, let the pages point to them and carry such frames, and drop marks without a color."""
     if exception or app.builder.name != "html":
         return
     out = Path(app.outdir)
+    lighten_pictures(out / "_images")
     kinds = "|".join(sorted(plain_classes(original(app, out / "_static" / "pygments.css"))))
 
     def frame(found):
@@ -203,7 +202,6 @@ def lighten_pages(app, exception):
 
 
 def setup(app):
-    app.connect("build-finished", lighten_pictures)
-    app.connect("build-finished", lighten_pages, priority=600)
+    app.connect("build-finished", lighten, priority=600)  # after the theme has written its colors of code
     app.connect("build-finished", cut, priority=900)
     return {"parallel_read_safe": True, "parallel_write_safe": True}

@@ -2,9 +2,11 @@
 
 The installed package sphinx-mathjax-offline holds all of MathJax 3 (33 MB); the pages of this book need some pieces of
 it (2 MB), which are copied beside the book's other static files. A page loads the parts by themselves (0.8 MB) rather
-than the ready-made whole, a third of which is a menu. Numbers of equations stay Sphinx's.
+than the ready-made whole, a third of which is a menu. Numbers of equations stay Sphinx's. A formula within a line is
+held together with the mark after it, which a browser might put at the beginning of the next.
 """
 
+import re
 import shutil
 from importlib.metadata import files
 from pathlib import Path
@@ -13,6 +15,7 @@ PARTS = ("input/tex", "output/chtml", "a11y/assistive-mml")  # which load what t
 NEEDED = ("startup", "core", *PARTS, "output/chtml/fonts/tex")
 PIECES = (*(f"{part}.js" for part in NEEDED), "output/chtml/fonts/woff-v2/", "input/tex/extensions/")
 FOLDER = "mathjax"
+FORMULA_AND_MARK = re.compile(r'<span class="math[^>]*>[^<]*</span>[.,;:!?)\]’”]+')
 
 
 def copy_pieces(app):
@@ -33,7 +36,13 @@ def load_parts(app, config):
     config.mathjax3_config = (config.mathjax3_config or {}) | {"loader": {"load": list(PARTS)}}
 
 
+def hold_marks(app, pagename, templatename, context, doctree):
+    if "body" in context:
+        context["body"] = FORMULA_AND_MARK.sub(r'<span class="formula-and-mark">\g<0></span>', context["body"])
+
+
 def setup(app):
     app.connect("builder-inited", copy_pieces)
     app.connect("config-inited", load_parts)
+    app.connect("html-page-context", hold_marks)
     return {"parallel_read_safe": True, "parallel_write_safe": True}

@@ -27,20 +27,6 @@
     });
   }
 
-  // A browser may break a line between a formula and the mark after it: hold the two together.
-  function marks() {
-    all("span.math").forEach((formula) => {
-      const next = formula.nextSibling;
-      const mark = next?.nodeType === Node.TEXT_NODE && next.data.match(/^[.,;:!?)\]’”]+/);
-      if (!mark) return;
-      next.splitText(mark[0].length);
-      const pair = document.createElement("span");
-      pair.className = "formula-and-mark";
-      formula.replaceWith(pair);
-      pair.append(formula, next);
-    });
-  }
-
   // A page opened from a disk may not read other pages, so the search shows titles without the lines around the words.
   if (location.protocol === "file:") DOCUMENTATION_OPTIONS.SHOW_SEARCH_SUMMARY = false;
 
@@ -51,7 +37,6 @@
     all("button[data-print]").forEach((e) => e.addEventListener("click", () => window.print()));
     name();
     await window.MathJax?.startup?.promise;
-    marks();
     scroll();
     new ResizeObserver(scroll).observe(document.querySelector("main")); // a window resized, a solution opened
   });

@@ -21,6 +21,7 @@ sys.path.insert(0, EXTENSIONS)
 
 import light_pages  # noqa: E402
 import notebook_links  # noqa: E402
+import offline_mathjax  # noqa: E402
 import page_policy  # noqa: E402
 import under_the_title  # noqa: E402
 
@@ -261,7 +262,7 @@ def pixels_of(picture):
 def test_pictures_become_webp_with_a_palette_and_look_the_same(tmp_path):
     app, slope, holes, _ = light_site(tmp_path)
     before = {file.stem: file.stat().st_size for file in (tmp_path / "_images").iterdir()}
-    light_pages.lighten_pictures(app, None)
+    light_pages.lighten(app, None)
     after = {file.stem: file for file in (tmp_path / "_images").iterdir()}
     assert {file.suffix for file in after.values()} == {".webp"} and len(after) == 2
     assert np.sqrt(np.mean((pixels_of(after["slope"]) - slope) ** 2)) < 1
@@ -270,14 +271,13 @@ def test_pictures_become_webp_with_a_palette_and_look_the_same(tmp_path):
     assert (pixels_of(after["holes"])[..., 3] == holes[..., 3]).all()
     assert all(after[name].stat().st_size < before[name] for name in before)
     once = after["slope"].read_bytes()
-    light_pages.lighten_pictures(app, None)
+    light_pages.lighten(app, None)
     assert after["slope"].read_bytes() == once
 
 
 def test_pages_point_to_the_light_pictures_and_keep_only_the_marks_that_have_a_color(tmp_path):
     app, _, _, frame = light_site(tmp_path)
-    light_pages.lighten_pictures(app, None)
-    light_pages.lighten_pages(app, None)
+    light_pages.lighten(app, None)
     html = (tmp_path / "page.html").read_text()
     kind, code = re.search(r'src="data:image/(\w+);base64,([^"]+)"', html).groups()
     assert kind == "webp"
@@ -286,7 +286,7 @@ def test_pages_point_to_the_light_pictures_and_keep_only_the_marks_that_have_a_c
         "_images/slope.webp", "_images/holes.webp", "_static/slope.png", "_images/missing.png",
     ]  # fmt: skip
     assert html.endswith('<pre><span class="kn">from</span> a<span class="nb">len</span>')
-    light_pages.lighten_pages(app, None)
+    light_pages.lighten(app, None)
     assert (tmp_path / "page.html").read_text() == html
 
 
@@ -304,3 +304,14 @@ def test_links_in_outputs_lead_to_pages_and_labels_become_the_numbers_of_equatio
         'Read <a href="b.html#what-and-where">What, and where?</a> (<a href="b.html#equation-eq-grad-w2">3.14</a>),'
         " (eq-grad-W2)."
     )
+
+
+def test_a_mark_stays_with_the_formula_before_it():
+    context = {
+        "body": """so <span class="math notranslate nohighlight">\\(x_1\\)</span>, and <span class="math">\\(y\\)</span>
+(or <span class="math">\\(z &lt; 1\\)</span>). And <div class="math">\\[J\\]</div>."""
+    }
+    offline_mathjax.hold_marks(None, "a", "page.html", context, None)
+    assert re.findall(r'formula-and-mark">(.*?</span>.*?)</span>', context["body"]) == [
+        '<span class="math notranslate nohighlight">\\(x_1\\)</span>,', '<span class="math">\\(z &lt; 1\\)</span>).',
+    ]  # fmt: skip

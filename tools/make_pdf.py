@@ -75,10 +75,6 @@ def article(html):
     text = re.sub(r'<p class="under-the-title">.*?</p>', "", text, flags=re.DOTALL)
     # The page of checks tells where their code is; on paper it would be a book of its own.
     text = re.sub(r"<details><summary>The check in Python</summary>.*?</details>", "", text, flags=re.DOTALL)
-    # A line must not begin with the mark after a formula.
-    text = re.sub(
-        r'(<span class="math[^>]*>[^<]*</span>[.,;:!?)\]’”]+)', r'<span class="formula-and-mark">\1</span>', text
-    )
     return re.sub(r"<details(?![^>]*\bopen\b)", "<details open", text)
 
 
