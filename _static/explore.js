@@ -1,4 +1,4 @@
-// Explorable figures (saelib/explore.py): the frames came with the page, here the one that is asked for is shown.
+// Explorable figures (saelib/book/explore.py): the frames came with the page, here the one that is asked for is shown.
 (() => {
   function enliven(figure) {
     const find = (selector) => [...figure.querySelectorAll(selector)];

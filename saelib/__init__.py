@@ -1,11 +1,12 @@
 """Sparse autoencoders in NumPy, written to be read beside the book.
 
 Rows are samples: ``X`` has shape ``(m, n)``.  The modules in reading order are `network`, `cost`, `backprop`,
-`gradcheck`, `objective`, `train`, `storage`, `estimator`, `pca`, `sparse_coding`, `metrics`, `datasets`, `plots`,
-`explore`, `steps`, `progress` and `tutor`.
+`gradcheck`, `objective`, `train`, `storage`, `estimator`, `pca`, `sparse_coding`, `metrics`, `datasets` and
+`progress`; what chapters use beside the mathematics is in `saelib.book`.
 ``import saelib`` loads NumPy and nothing else; what is heavier is loaded when it is first used.
 """
 
+import warnings
 from importlib import import_module
 
 __version__ = "0.1.0"
@@ -41,7 +42,8 @@ _HOME = {
     "estimator": ["SparseAutoencoder"],
     "progress": ["track"],
 }
-_MODULES = [*_HOME, "pca", "sparse_coding", "metrics", "datasets", "plots", "explore", "steps", "tutor"]
+_MODULES = [*_HOME, "pca", "sparse_coding", "metrics", "datasets", "book"]
+_MOVED = ["plots", "explore", "steps", "tutor"]  # to `saelib.book`; here for one release
 _MODULE_OF = {name: module for module, names in _HOME.items() for name in names}
 
 __all__ = [*_MODULE_OF, *_MODULES]
@@ -53,6 +55,9 @@ def __getattr__(name):
         return getattr(import_module(f".{_MODULE_OF[name]}", __name__), name)
     if name in _MODULES:
         return import_module(f".{name}", __name__)
+    if name in _MOVED:
+        warnings.warn(f"saelib.{name} has moved to saelib.book.{name}", DeprecationWarning, stacklevel=2)
+        return import_module(f".book.{name}", __name__)
     raise AttributeError(f"module 'saelib' has no attribute {name!r}")
 
 

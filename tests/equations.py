@@ -19,7 +19,7 @@ import nbformat
 import numpy as np
 
 import saelib
-from saelib import tutor
+from saelib.book import tutor
 from tests import reference
 
 ROOT = Path(__file__).parents[1]

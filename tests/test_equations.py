@@ -32,7 +32,8 @@ from sklearn.neural_network import MLPRegressor
 from sklearn.neural_network._stochastic_optimizers import AdamOptimizer, SGDOptimizer
 
 import saelib
-from saelib import datasets, metrics, pca, sparse_coding, tutor
+from saelib import datasets, metrics, pca, sparse_coding
+from saelib.book import tutor
 from tests import reference
 from tests.equations import (
     CHECKS,

@@ -17,8 +17,8 @@ import pytest
 from PIL import Image
 
 import saelib
-from saelib import explore, plots, steps
-from saelib._faces import live, live_control, live_value
+from saelib.book import explore, plots, steps
+from saelib.book._faces import live, live_control, live_value
 from tests.nbval_tolerance import LIMITS, outputs_problems, picture_problem
 
 X = np.linspace(-3, 3, 61)

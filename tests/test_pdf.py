@@ -44,7 +44,7 @@ def test_identifiers_and_links_move_with_their_page():
 
 def explorable(start, play=0):
     """The HTML of a figure with two settings, of three and of two values, as saelib makes it."""
-    from saelib import explore
+    from saelib.book import explore
 
     def draw(ax, step, way):
         ax.plot([0, step], [0, way])

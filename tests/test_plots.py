@@ -8,7 +8,7 @@ import matplotlib.pyplot as plt
 import numpy as np
 import pytest
 
-from saelib import plots
+from saelib.book import plots
 
 
 @pytest.fixture(autouse=True)

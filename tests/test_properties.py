@@ -21,7 +21,8 @@ from hypothesis.extra.numpy import array_shapes, arrays
 from numpy.testing import assert_allclose, assert_array_equal
 
 import saelib
-from saelib import Params, datasets, metrics, pca, plots, sparse_coding, steps
+from saelib import Params, datasets, metrics, pca, sparse_coding
+from saelib.book import plots, steps
 
 pytestmark = pytest.mark.filterwarnings("error")
 
@@ -63,7 +64,7 @@ def saved_and_loaded(params):
 
 
 def drawn(draw, *arguments, **options):
-    """The numbers that a function of `saelib.plots` has drawn."""
+    """The numbers that a function of `saelib.book.plots` has drawn."""
     from matplotlib.figure import Figure
 
     ax = Figure().subplots()
@@ -229,7 +230,7 @@ ELSEWHERE = {
     "tests/test_explore.py": (
         "explore: slider choice figure prefix_of; steps: step_through number factor weighted_sum tex"
     ),
-    "tests/test_tutor.py": "tutor: " + " ".join(["kinds", *(f"check_{kind}" for kind in saelib.tutor.kinds())]),
+    "tests/test_tutor.py": "tutor: " + " ".join(["kinds", *(f"check_{kind}" for kind in saelib.book.tutor.kinds())]),
 }
 ALL = [pytest.param(one, id=f"{name}-{i}") for name, cases in CASES.items() for i, one in enumerate(cases)]
 each_case = pytest.mark.parametrize("one", ALL)

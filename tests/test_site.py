@@ -482,7 +482,7 @@ def explorables(tmp_path_factory):
     import matplotlib
 
     matplotlib.use("Agg")
-    from saelib import explore
+    from saelib.book import explore
 
     def line(ax, slope, kind="solid"):
         ax.plot([0, 1], [0, slope], linestyle=kind)
@@ -547,7 +547,8 @@ def test_the_compact_frames_look_as_matplotlib_draws_them(tab, tmp_path):
     import numpy as np
     from matplotlib.figure import Figure
 
-    from saelib import Params, explore, steps
+    from saelib import Params
+    from saelib.book import explore, steps
     from tests.nbval_tolerance import LIMITS, picture_problem
 
     params, x = Params(np.eye(2, 3) - 0.5, np.zeros(2), np.ones((3, 2)), np.array([0.0, 1, -1])), np.array([1.0, 0, 1])
@@ -651,7 +652,7 @@ def lab(tmp_path):
     from nbformat.v4 import new_code_cell, new_notebook
 
     code = (
-        "from saelib import explore\n\n\ndef line(ax, slope):\n    ax.plot([0, 1], [0, slope])\n"
+        "from saelib.book import explore\n\n\ndef line(ax, slope):\n    ax.plot([0, 1], [0, slope])\n"
         "    return f'It rises to {slope:.2f}.'\n\n\nexplore.figure(\n    line, caption='A line that rises.', "
         "alt='A line from the origin.',\n    slope=explore.slider('Slope', [1.0, 2.0, 3.0]),\n)"
     )

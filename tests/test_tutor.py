@@ -16,9 +16,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import saelib
-from saelib import datasets, pca, sparse_coding, tutor
-from saelib._tutor import answers, calls, deltas
-from saelib._tutor.mistakes import KINDS, LINES, pairs
+from saelib import datasets, pca, sparse_coding
+from saelib.book import tutor
+from saelib.book._tutor import answers, calls, deltas
+from saelib.book._tutor.mistakes import KINDS, LINES, pairs
 
 ROOT = Path(__file__).parent.parent
 
@@ -606,7 +607,7 @@ def test_a_verdict_is_shown_by_ipython_as_text_and_html():
 
 
 def test_the_tutor_loads_numpy_alone():
-    code = "import sys; import numpy; had = set(sys.modules); import saelib.tutor; print(*set(sys.modules) - had)"
+    code = "import sys; import numpy; had = set(sys.modules); import saelib.book.tutor; print(*set(sys.modules) - had)"
     done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, check=True, capture_output=True, text=True)
     loaded = {name.partition(".")[0] for name in done.stdout.split()} - set(sys.stdlib_module_names)
     assert loaded <= {"saelib", "numpy"}

@@ -2,8 +2,8 @@
 
 import numpy as np
 
-from .. import network
-from ..network import Params, sigmoid
+from ... import network
+from ...network import Params, sigmoid
 from . import pick
 from .costs import kl_prime, mean_activation
 

@@ -1,4 +1,4 @@
-"""What `saelib.tutor` is made of.
+"""What `saelib.book.tutor` is made of.
 
 `costs`, `deltas` and `codes` hold the formulas that it marks.  Their first argument, ``on``, is the set of switches
 that are on; with none of them the formula is right.  A switch turns one line into a known mistake, and two switches

@@ -4,7 +4,7 @@ from functools import lru_cache
 
 import numpy as np
 
-from ..network import Params, forward, pack
+from ...network import Params, forward, pack
 
 # Samples, visible and hidden units: an ordinary network first, then the awkward ones.  Shapes that a wrong transpose
 # needs are there too (the last one), or such a mistake could only be reported as an error message.
