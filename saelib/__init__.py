@@ -1,7 +1,7 @@
 """Sparse autoencoders in NumPy, written to be read beside the book.
 
 Rows are samples: ``X`` has shape ``(m, n)``.  The modules in reading order are `network`, `cost`, `backprop`,
-`gradcheck`, `objective`, `train`, `storage`, `estimator`, `pca`, `sparse_coding`, `metrics`, `datasets` and
+`gradcheck`, `architecture`, `nets`, `engine`, `objective`, `train`, `storage`, `estimator`, `pca`, `sparse_coding`, `metrics`, `datasets` and
 `progress`; what chapters use beside the mathematics is in `saelib.book`.
 ``import saelib`` loads NumPy and nothing else; what is heavier is loaded when it is first used.
 """
@@ -35,6 +35,7 @@ _HOME = {
         "cost_terms",
     ],
     "backprop": ["kl_prime", "output_delta", "hidden_delta", "sparsity_delta", "sparse_gradient", "cost_and_gradient"],
+    "architecture": ["Codes", "check_architecture"],
     "gradcheck": ["numerical_gradient", "relative_error", "check_gradient"],
     "objective": ["Objective"],
     "train": ["History", "gradient_descent", "adam", "lbfgs"],
@@ -42,7 +43,7 @@ _HOME = {
     "estimator": ["SparseAutoencoder"],
     "progress": ["track"],
 }
-_MODULES = [*_HOME, "pca", "sparse_coding", "metrics", "datasets", "book"]
+_MODULES = [*_HOME, "engine", "nets", "pca", "sparse_coding", "metrics", "datasets", "book"]
 _MOVED = ["plots", "explore", "steps", "tutor"]  # to `saelib.book`; here for one release
 _MODULE_OF = {name: module for module, names in _HOME.items() for name in names}
 

@@ -1,0 +1,63 @@
+"""ReLU codes with an L1 penalty, weighted by the lengths of the decoder's columns (Bricken et al., 2023; Anthropic, 2024)."""
+
+from typing import NamedTuple
+
+import numpy as np
+
+from .._checks import nonnegative, whole_number
+from ..architecture import Codes, as_it_is, free, no_decay
+from ..network import Params
+from . import _latents
+
+
+class ReluL1(NamedTuple):
+    """Half the squared error plus mu times sum_j a_j |d_j|, where d_j is latent j's column of ``W2``.
+
+    Literature without the half (SAELens: "standard") has ``2 * mu`` as its coefficient, and twice this cost.
+    """
+
+    mu: float
+    dead_after: int = 1000
+
+    def check(self, params, X, target):
+        nonnegative(self.mu, "mu"), whole_number(self.dead_after, "dead_after")
+        _latents.check(params, X, target)
+
+    def init(self, n_visible, n_hidden, rng, *, dtype=np.float64):
+        return _latents.tied_start(n_visible, n_hidden, rng, dtype)
+
+    def encode(self, params, X):
+        Z = (X - params.b2) @ params.W1.T + params.b1
+        return Codes(Z, np.clip(Z, 0, None))
+
+    def decode(self, params, A):
+        return A @ params.W2.T + params.b2
+
+    def summary(self, codes):
+        return _latents.active(codes)
+
+    penalty, decay, constrain = free, no_decay, as_it_is
+
+    def backward(self, params, X, target, codes, price):
+        W1, _, W2, b2 = params
+        lengths = np.sqrt(np.sum(W2 * W2, axis=0))
+        error = self.decode(params, codes.A) - target
+        delta2 = (error @ W2 + self.mu * lengths) * (codes.A > 0)
+        sums = codes.A.sum(axis=0)
+        gradient = Params(
+            W1=delta2.T @ (X - b2),
+            b1=delta2.sum(axis=0),
+            W2=error.T @ codes.A + self.mu * sums * W2 / np.where(lengths > 0, lengths, 1),
+            b2=error.sum(axis=0) - delta2.sum(axis=0) @ W1,
+        )
+        return float(np.sum(error**2, dtype=float) / 2 + self.mu * np.sum(sums * lengths, dtype=float)), gradient
+
+    def remember(self, params, memory, mean):
+        return params, *_latents.silence(memory, mean, self.dead_after)
+
+    def revive(self, params, dead, X, rng):
+        error = self.decode(params, self.encode(params, X).A) - X
+        return _latents.revive(params, dead, X, np.sum(error**2, axis=1), rng)
+
+
+EXAMPLES = (ReluL1(0.3), ReluL1(0.0))

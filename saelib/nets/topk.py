@@ -1,0 +1,110 @@
+"""The k largest pre-activations of each sample (Makhzani and Frey, 2013), dead latents kept in reach by AuxK (Gao et al., 2024)."""
+
+from typing import NamedTuple
+
+import numpy as np
+
+from .._checks import nonnegative, whole_number
+from ..architecture import Codes, no_decay
+from ..network import Params
+from . import _latents
+
+
+def keep_largest(Z, k):
+    """Return ``Z`` with all but the k largest entries of each row set to zero; ties keep the first ones."""
+    k = min(k, Z.shape[1])
+    kept = np.argpartition(-Z, k - 1, axis=1)[:, :k]
+    A = np.zeros_like(Z)
+    np.put_along_axis(A, kept, np.take_along_axis(Z, kept, axis=1), axis=1)
+    return A
+
+
+class TopK(NamedTuple):
+    """Half the squared error with a_j = z_j for the k largest positive z_j of a sample, and 0 for the others.
+
+    With ``k_aux`` > 0, the ``k_aux`` largest pre-activations of the dead latents are asked to predict what the others left
+    over, which is held fixed, and half their squared error times ``alpha`` is added.  A latent is dead when none of
+    ``dead_after`` batches activates it; on whole data, when no sample does.  Which are dead is the price.
+    """
+
+    k: int
+    k_aux: int = 0
+    alpha: float = 1 / 32
+    dead_after: int = 1000
+
+    def check(self, params, X, target):
+        whole_number(self.k, "k", most=len(params.b1)), whole_number(self.k_aux, "k_aux", least=0)
+        nonnegative(self.alpha, "alpha"), whole_number(self.dead_after, "dead_after")
+        _latents.check(params, X, target)
+
+    def init(self, n_visible, n_hidden, rng, *, dtype=np.float64):
+        return _latents.tied_start(n_visible, n_hidden, rng, dtype)
+
+    def encode(self, params, X):
+        Z = (X - params.b2) @ params.W1.T + params.b1
+        return Codes(Z, keep_largest(np.clip(Z, 0, None), self.k))
+
+    def decode(self, params, A):
+        return A @ params.W2.T + params.b2
+
+    def summary(self, codes):
+        return _latents.active(codes)
+
+    def penalty(self, mean):
+        return 0.0, mean == 0  # the price: who is dead
+
+    def auxiliary(self, codes, dead):
+        """Return the codes of the ``k_aux`` dead latents with the largest pre-activations, of either sign."""
+        k = min(self.k_aux, int(np.sum(dead)))
+        return np.where(dead, keep_largest(np.where(dead, codes.Z, -np.inf), k), 0)
+
+    def smoothed(self, params, X, target):
+        """Return the cost in which AuxK's residual stands still at ``params``, to which the gradient belongs."""
+        residual = target - self.decode(params, self.encode(params, X).A)
+
+        def cost(moved):
+            codes = self.encode(moved, X)
+            dead = self.penalty(self.summary(codes))[1]
+            loss = np.sum((self.decode(moved, codes.A) - target) ** 2)
+            if self.k_aux and np.any(dead):
+                loss += self.alpha * np.sum((self.auxiliary(codes, dead) @ moved.W2.T - residual) ** 2)
+            return float(loss / (2 * len(X)))
+
+        return cost, Params._fields
+
+    def backward(self, params, X, target, codes, dead):
+        W1, _, W2, b2 = params
+        error = self.decode(params, codes.A) - target
+        delta2 = (error @ W2) * (codes.A > 0)
+        loss, dW2 = float(np.sum(error**2, dtype=float) / 2), error.T @ codes.A
+        if self.k_aux and np.any(dead):
+            A = self.auxiliary(codes, dead)
+            miss = A @ W2.T + error  # their prediction of the residual, -error, less the residual
+            loss += self.alpha * float(np.sum(miss**2, dtype=float) / 2)
+            delta2 = delta2 + self.alpha * (miss @ W2) * (A != 0)
+            dW2 = dW2 + self.alpha * (miss.T @ A)
+        gradient = Params(
+            W1=delta2.T @ (X - b2),
+            b1=delta2.sum(axis=0),
+            W2=dW2,
+            b2=error.sum(axis=0) - delta2.sum(axis=0) @ W1,
+        )
+        return loss, gradient
+
+    decay = no_decay
+
+    def constrain(self, params):
+        return params._replace(W2=_latents.unit_columns(params.W2))
+
+    def project(self, params, gradient):
+        return _latents.without_radial_part(params, gradient)
+
+    def remember(self, params, memory, mean):
+        return params, *_latents.silence(memory, mean, self.dead_after)
+
+    def revive(self, params, dead, X, rng):
+        error = self.decode(params, self.encode(params, X).A) - X
+        return _latents.revive(params, dead, X, np.sum(error**2, axis=1), rng)
+
+
+EXAMPLES = (TopK(2), TopK(1, k_aux=2, alpha=0.5))
