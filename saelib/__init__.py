@@ -1,8 +1,8 @@
 """Sparse autoencoders in NumPy, written to be read beside the book.
 
 Rows are samples: ``X`` has shape ``(m, n)``.  The modules in reading order are `network`, `cost`, `backprop`,
-`gradcheck`, `architecture`, `nets`, `engine`, `objective`, `train`, `storage`, `estimator`, `pca`, `sparse_coding`, `metrics`, `datasets` and
-`progress`; what chapters use beside the mathematics is in `saelib.book`.
+`gradcheck`, `architecture`, `nets`, `engine`, `objective`, `train`, `storage`, `estimator`, `pca`, `sparse_coding`,
+`metrics`, `datasets` and `progress`; what chapters use beside the mathematics is in `saelib.book`.
 ``import saelib`` loads NumPy and nothing else; what is heavier is loaded when it is first used.
 """
 

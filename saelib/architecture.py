@@ -134,10 +134,10 @@ def _shaped(pieces, like):
 def check_architecture(net, X, rng, *, n_hidden=5, epsilon=1e-5):
     """Check that ``net`` keeps the contract on the rows ``X``, and return the largest relative error of its gradient.
 
-    Codes and reconstructions must have the right shapes and dtypes, in float32 too; blocks must add up to the whole; the
-    net must survive pickling; and the gradient of `saelib.engine.Objective` is compared with central differences, field
-    by field, at parameters near those of `init`.  Fields whose gradient is a convention are compared with the cost that
-    ``net.smoothed`` gives.
+    Codes and reconstructions must have the right shapes and dtypes, in float32 too; blocks must add up to the whole;
+    the net must survive pickling; and the gradient of `saelib.engine.Objective` is compared with central differences,
+    field by field, at parameters near those of `init`.  Fields whose gradient is a convention are compared with the
+    cost that ``net.smoothed`` gives.
 
     Parameters
     ----------

@@ -1,7 +1,7 @@
 """The engine: cost, gradient and training of any autoencoder that keeps the contract of `saelib.architecture`.
 
-No autoencoder is named here.  The two passes stand once, in `Objective`; `adam` makes them on each mini-batch, `lbfgs` on
-the whole data.
+No autoencoder is named here.  The two passes stand once, in `Objective`; `adam` makes them on each mini-batch, `lbfgs`
+on the whole data.
 """
 
 import math
@@ -180,8 +180,8 @@ class AdamState(NamedTuple):
 class Descent(NamedTuple):
     """How a training by mini-batches went.
 
-    ``cost[i]`` is the mean cost of the batches between step ``steps[i - 1]`` and step ``steps[i]``, ``dead[i]`` the number
-    of latents that then counted as dead (0 for nets without latents), ``stopped`` one of "batches", "converged",
+    ``cost[i]`` is the mean cost of the batches between step ``steps[i - 1]`` and step ``steps[i]``, ``dead[i]`` the
+    number of latents that then counted as dead (0 for nets without latents), ``stopped`` one of "batches", "converged",
     "callback" and "interrupted", and ``state`` what to give to `adam` to go on.
     """
 

@@ -1,7 +1,7 @@
 """Autoencoders, one file each: settings as fields, equations as methods (`saelib.architecture`).
 
-``nets.Sigmoid``, ``nets.TopK`` and so on are found by looking into the files, so a new one needs no line here.  Each file
-lists in ``EXAMPLES`` the settings with which the tests try it.
+``nets.Sigmoid``, ``nets.TopK`` and so on are found by looking into the files, so a new one needs no line here.  Each
+file lists in ``EXAMPLES`` the settings with which the tests try it.
 """
 
 from functools import cache

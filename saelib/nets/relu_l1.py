@@ -1,4 +1,4 @@
-"""ReLU codes with an L1 penalty, weighted by the lengths of the decoder's columns (Bricken et al., 2023; Anthropic, 2024)."""
+"""ReLU codes with an L1 penalty, weighted by the lengths of the decoder's columns (Bricken et al., 2023)."""
 
 from typing import NamedTuple
 

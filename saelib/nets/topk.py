@@ -1,4 +1,4 @@
-"""The k largest pre-activations of each sample (Makhzani and Frey, 2013), dead latents kept in reach by AuxK (Gao et al., 2024)."""
+"""The k largest pre-activations of each sample (Makhzani and Frey, 2013), with AuxK (Gao et al., 2024)."""
 
 from typing import NamedTuple
 
@@ -22,9 +22,9 @@ def keep_largest(Z, k):
 class TopK(NamedTuple):
     """Half the squared error with a_j = z_j for the k largest positive z_j of a sample, and 0 for the others.
 
-    With ``k_aux`` > 0, the ``k_aux`` largest pre-activations of the dead latents are asked to predict what the others left
-    over, which is held fixed, and half their squared error times ``alpha`` is added.  A latent is dead when none of
-    ``dead_after`` batches activates it; on whole data, when no sample does.  Which are dead is the price.
+    With ``k_aux`` > 0, the ``k_aux`` largest pre-activations of the dead latents are asked to predict what the others
+    left over, which is held fixed, and half their squared error times ``alpha`` is added.  A latent is dead when none
+    of ``dead_after`` batches activates it; on whole data, when no sample does.  Which are dead is the price.
     """
 
     k: int
