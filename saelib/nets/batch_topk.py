@@ -18,7 +18,7 @@ def keep_of_batch(Z, k):
 
 
 class BatchTopK(NamedTuple):
-    """Half the squared error with a_j = z_j for the k m largest positive z_j of a batch of m samples, and 0 for the others.
+    """Half the squared error with a_j = z_j for the k m largest positive z_j of a batch of m samples, 0 for the others.
 
     ``k`` is a mean, not bound to be whole, and a batch is one block.  A sample on its own has no batch to compete in:
     `for_evaluation` gives the `JumpReLU` with one threshold for all, which `remember` keeps as a running mean of the

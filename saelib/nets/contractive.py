@@ -12,7 +12,7 @@ from .sigmoid import sigmoids
 
 
 class Contractive(NamedTuple):
-    """Half the squared error plus lam times |da/dx|^2, the squares of all derivatives of the code a = f(W1 x + b1), summed.
+    """Half the squared error plus lam times |da/dx|^2, the squared derivatives of a = f(W1 x + b1), summed.
 
     With the slopes s_j = a_j (1 - a_j), da_j/dx = s_j W1_j, so the penalty of a sample is lam sum_j s_j^2 |W1_j|^2; its
     derivative with respect to z_j is 2 lam s_j^2 (1 - 2 a_j) |W1_j|^2.

@@ -40,12 +40,12 @@ class DeepCodes(NamedTuple):
 
 
 class Deep(NamedTuple):
-    """Layers of ``sizes`` between input and code, the same in reverse up to the output; weight decay lam/2 on all weights.
+    """Layers of ``sizes`` between input and code, the same in reverse up to the output; weight decay lam/2 on weights.
 
-    ``hidden`` is the activation of the layers between, one name or one for each of ``sizes``: "sigmoid", "tanh", "relu"
-    or "linear"; ``code`` and ``output`` are those of code and output.  ``loss`` is "squared", half the squared error, or
-    "cross entropy", for a sigmoid output and targets in [0, 1].  A denoising autoencoder has a noisy ``X`` and the clean
-    ``target``.
+    ``hidden`` is the activation of the layers between, one name or one for each of ``sizes``: "sigmoid", "tanh",
+    "relu" or "linear"; ``code`` and ``output`` are those of code and output.  ``loss`` is "squared", half the squared
+    error, or "cross entropy", for a sigmoid output and targets in [0, 1].  A denoising autoencoder has a noisy ``X``
+    and the clean ``target``.
     """
 
     sizes: tuple

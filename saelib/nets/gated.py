@@ -22,7 +22,7 @@ class GatedParams(NamedTuple):
 
 
 class GatedCodes(NamedTuple):
-    """Pre-activations ``Z`` of the gates and activations ``A``; ``U`` = W1 (x - b2) and ``M`` those of the magnitudes."""
+    """``Z`` of the gates, activations ``A``, ``U`` = W1 (x - b2), and ``M``, the pre-activations of the magnitudes."""
 
     Z: np.ndarray
     A: np.ndarray
@@ -35,8 +35,8 @@ class Gated(NamedTuple):
 
     Through a gate passes no gradient; so it learns from two more terms beside half the squared error: with
     g_j = ReLU(u_j + b_gate_j), mu times sum_j g_j |d_j|, where d_j is latent j's column of ``W2``, and half the squared
-    error of the reconstruction from g.  In that, the paper holds the decoder fixed (``frozen=True``: ``W2`` and ``b2`` get
-    no gradient from it); SAELens does not, and has no halves: ``mu`` is ``2 * mu`` there, and the cost twice this one.
+    error of the reconstruction from g.  In that, the paper holds the decoder fixed (``frozen=True``: ``W2`` and ``b2``
+    get no gradient from it).  SAELens does not, and has no halves: its coefficient is ``2 * mu``, its cost twice this.
     """
 
     mu: float
@@ -89,14 +89,13 @@ class Gated(NamedTuple):
         return float(squares / 2 + self.mu * np.sum(sums * lengths, dtype=float)), gradient
 
     def smoothed(self, params, X, target):
-        """Return the cost in which the decoder of the gates' reconstruction stands still at ``params``, if it is frozen."""
-        held = params
+        """Return the cost in which a frozen decoder of the gates' reconstruction stands still at ``params``."""
 
         def cost(moved):
             codes = self.encode(moved, X)
             G = np.clip(codes.Z, 0, None)
             squares = np.sum((self.decode(moved, codes.A) - target) ** 2)
-            squares += np.sum((self.decode(held if self.frozen else moved, G) - target) ** 2)
+            squares += np.sum((self.decode(params if self.frozen else moved, G) - target) ** 2)
             return float((squares / 2 + self.mu * np.sum(G @ np.sqrt(np.sum(moved.W2**2, axis=0)))) / len(X))
 
         return cost, ("W2", "b2")

@@ -21,14 +21,15 @@ class JumpParams(NamedTuple):
 
 
 class JumpReLU(NamedTuple):
-    """Half the squared error plus lam times L0, the mean number of active latents; a_j = z_j where z_j > threshold_j, else 0.
+    """Half the squared error plus lam times L0, the mean number of active latents; a_j = z_j where z_j > threshold_j.
 
-    With ``target_l0`` the penalty is lam (L0 / target_l0 - 1)^2 instead.  The price is what one more active latent costs.
+    With ``target_l0`` the penalty is lam (L0 / target_l0 - 1)^2 instead.  The price is what one more active latent
+    costs.
 
-    The derivative with respect to the threshold is a convention (straight-through): with K_j = 1 where z_j is within half a
-    ``bandwidth`` of the threshold, and 0 elsewhere, d a_j / d threshold_j = -threshold_j / bandwidth K_j, and that of
-    "is active" is -K_j / bandwidth.  The paper learns the threshold's logarithm, whose derivative is ``threshold`` times
-    this one; here, as in SAELens since version 6, it is learned itself and held at 0 or above.  SAELens' losses have no
+    The derivative with respect to the threshold is a convention (straight-through): with K_j = 1 where z_j is within
+    half a ``bandwidth`` of the threshold, and 0 elsewhere, that of a_j is -threshold_j / bandwidth K_j, and that
+    of "is active" is -K_j / bandwidth.  The paper learns the threshold's logarithm, whose derivative is ``threshold``
+    times this one; here, as in SAELens 6.54, it is learned itself and held at 0 or above.  SAELens' losses have no
     half: with ``target_l0 = None`` its cost is twice this one, and its coefficient ``2 * lam``.
     """
 

@@ -20,7 +20,7 @@ class TiedParams(NamedTuple):
 
 
 class Tied(NamedTuple):
-    """Half the squared error of a = f(W x + b1), x_hat = W^T a + b2 (with a sigmoid around it if ``output`` is "sigmoid").
+    """Half the squared error of x_hat = W^T a + b2 with a = f(W x + b1); ``output="sigmoid"`` puts a sigmoid around it.
 
     The gradient with respect to ``W`` is the sum of those that its two places would have.  Weight decay is
     lam/2 |W|^2.  Noise comes in through the target: a noisy ``X`` and a clean ``target``.
