@@ -54,7 +54,7 @@ CASES = {
     "standard": ("Standard", {"l1_coefficient": 0.6}, None),
     "gated": ("Gated", {"l1_coefficient": 0.6}, None),
     "jumprelu": ("JumpReLU", {"l0_coefficient": 0.2, "jumprelu_bandwidth": 0.75}, None),
-    "jumprelu narrow": ("JumpReLU", {"l0_coefficient": 0.5, "jumprelu_bandwidth": 0.25}, None),
+    "jumprelu wide": ("JumpReLU", {"l0_coefficient": 0.5, "jumprelu_bandwidth": 1.5}, None),
     "topk": ("TopK", {"k": 2, "rescale_acts_by_decoder_norm": False}, None),
     "topk aux": ("TopK", {"k": 2, "rescale_acts_by_decoder_norm": False, "aux_loss_coefficient": 0.5}, DEAD),
     "topk aux one dead": ("TopK", {"k": 2, "rescale_acts_by_decoder_norm": False}, DEAD[:1]),
