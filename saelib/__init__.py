@@ -40,7 +40,7 @@ _HOME = {
     "objective": ["Objective"],
     "train": ["History", "gradient_descent", "adam", "lbfgs"],
     "storage": ["save_params", "load_params"],
-    "estimator": ["SparseAutoencoder"],
+    "estimator": ["Autoencoder", "SparseAutoencoder"],
     "progress": ["track"],
 }
 _MODULES = [*_HOME, "engine", "nets", "pca", "sparse_coding", "metrics", "datasets", "book"]

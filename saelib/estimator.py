@@ -1,4 +1,4 @@
-"""The sparse autoencoder as a scikit-learn estimator, over the functions of the other modules."""
+"""Autoencoders as scikit-learn estimators, over the functions of the other modules."""
 
 import warnings
 
@@ -6,19 +6,169 @@ import numpy as np
 from sklearn.base import BaseEstimator, ClassNamePrefixFeaturesOutMixin, TransformerMixin
 from sklearn.utils.validation import check_is_fitted, validate_data
 
-from ._checks import as_matrix, one_of
+from . import engine
+from ._checks import as_matrix, one_of, positive, whole_number
+from .architecture import flatten, leaves, unflatten
 from .cost import reconstruction_error
-from .network import Params, forward, init_params, sigmoid
+from .nets import Sigmoid
+from .network import Params, init_params
 from .train import adam, gradient_descent, lbfgs
 
 _SOLVERS = {  # and the options that are their own
     "lbfgs": (lbfgs,),
-    "adam": (adam, "alpha", "batch_size"),
-    "gradient_descent": (gradient_descent, "alpha"),
+    "adam": (adam, "batch_size"),
+    "gradient_descent": (gradient_descent,),
 }
 
 
-class SparseAutoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):
+class _OfANet(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):
+    """What estimators have in common once ``params_`` are there; ``_net()`` gives the architecture."""
+
+    def transform(self, X):
+        """Return the activations of the hidden units for the rows of ``X``, of shape (m, s2)."""
+        X, (net, params) = self._validated(X), self._evaluated()
+        return net.encode(params, X).A
+
+    def inverse_transform(self, A2):
+        """Return the reconstruction ``A3`` of shape (m, s1) from hidden activations ``A2`` of shape (m, s2)."""
+        check_is_fitted(self)
+        net, params = self._evaluated()
+        return net.decode(params, as_matrix(A2, "A2", columns=self._n_features_out))
+
+    def score(self, X, y=None):
+        """Return minus the `reconstruction_error` on ``X``: half the squared error, averaged over samples.
+
+        Greater is better, 0 is perfect.
+        """
+        X, (net, params) = self._validated(X), self._evaluated()
+        return -reconstruction_error(net.decode(params, net.encode(params, X).A), X)
+
+    def _evaluated(self):
+        net = self._net()
+        return net.for_evaluation(self.params_) if hasattr(net, "for_evaluation") else (net, self.params_)
+
+    def _validated(self, X, **options):
+        if not options:
+            check_is_fitted(self)
+            options = {"reset": False}
+        return validate_data(self, X, dtype=[np.float64, np.float32], **options)
+
+    def _rate(self):
+        return positive(self.learning_rate, "learning_rate")
+
+    def _step(self, X):
+        """Go one step of Adam on the rows of ``X``, from where the last step or fit ended."""
+        if not hasattr(self, "params_"):
+            self.params_, self.state_ = self._fresh(X, _generator(self.random_state)), None
+        state = getattr(self, "state_", None)
+        options = {"state": state, "learning_rate": self._rate()}
+        self.params_, descent = engine.adam(self._net(), self.params_, [X], **options)
+        self.state_, self.n_iter_ = descent.state, descent.state.t
+        return self
+
+    @property
+    def _n_features_out(self):
+        net, params = self._evaluated()
+        return net.encode(params, np.zeros((1, self.n_features_in_))).A.shape[1]
+
+    def __sklearn_tags__(self):
+        tags = super().__sklearn_tags__()
+        tags.transformer_tags.preserves_dtype = ["float64", "float32"]
+        return tags
+
+
+class Autoencoder(_OfANet):
+    """Any net of `saelib.nets` as an estimator that learns codes in ``fit`` and returns them from ``transform``.
+
+    Parameters
+    ----------
+    net : Architecture
+        Settings such as ``nets.TopK(8)``; by default ``nets.Sigmoid()``.
+    n_hidden : int
+        Number of hidden units.
+    solver : {"adam", "lbfgs"}
+        The function of `saelib.engine` that trains.
+    learning_rate : float
+        Adam's step size, which falls in a straight line to 0 over the training.
+    batch_size : int
+        Samples in a mini-batch of Adam.
+    max_iter : int
+        Epochs of Adam, or largest number of iterations of L-BFGS.
+    tol : float
+        The training has converged when an epoch or iteration changes the cost by at most ``tol`` times its size.
+    warm_start : bool
+        Whether ``fit`` goes on from the parameters of the fit before.
+    random_state : int, Generator, RandomState or None
+        Source of the first weights, and of the order of the mini-batches.
+    verbose : bool
+        Whether to show a progress bar.
+
+    Attributes
+    ----------
+    params_ : NamedTuple of arrays
+    history_ : saelib.engine.Descent or saelib.train.History
+    n_iter_, n_features_in_ : int
+        Steps of Adam, or iterations of L-BFGS; and the number of inputs.
+    """
+
+    def __init__(
+        self,
+        net=None,
+        n_hidden=25,
+        *,
+        solver="adam",
+        learning_rate=1e-3,
+        batch_size=256,
+        max_iter=20,
+        tol=0.0,
+        warm_start=False,
+        random_state=None,
+        verbose=False,
+    ):
+        self.net, self.n_hidden, self.solver = net, n_hidden, solver
+        self.learning_rate, self.batch_size = learning_rate, batch_size
+        self.max_iter, self.tol = max_iter, tol
+        self.warm_start, self.random_state, self.verbose = warm_start, random_state, verbose
+
+    def _net(self):
+        return Sigmoid(output="linear") if self.net is None else self.net
+
+    def _fresh(self, X, rng):
+        return self._net().init(X.shape[1], whole_number(self.n_hidden, "n_hidden"), rng, dtype=X.dtype)
+
+    def fit(self, X, y=None):
+        """Learn from the rows of ``X``, of shape (m, s1), in float32 if they are; ``y`` is ignored.
+
+        A keyboard interrupt ends the training with a warning and keeps the parameters of the last step.
+        """
+        X, rng, net = self._validated(X, reset=True), _generator(self.random_state), self._net()
+        start, old = self._fresh(X, rng), getattr(self, "params_", None)
+        if self.warm_start and old is not None:
+            came, wanted = ([P.shape for P in leaves(params)] for params in (old, start))
+            if came != wanted:
+                raise ValueError(f"warm_start goes on from params_ of shapes {came}, but they must be {wanted}")
+            start = unflatten(flatten(old).astype(X.dtype), start)
+        options = {"tol": self.tol, "progress": bool(self.verbose)}
+        if one_of(self.solver, "solver", ("adam", "lbfgs")) == "lbfgs":
+            self.params_, self.history_ = engine.lbfgs(net, start, X, max_iter=self.max_iter, **options)
+            self.state_, self.n_iter_ = None, max(len(self.history_.cost) - 1, 0)
+        else:
+            seed, epochs = int(rng.integers(2**31)), whole_number(self.max_iter, "max_iter")
+            batches = engine.Minibatches(X, self.batch_size, epochs=epochs, seed=seed)
+            rate = engine.linear_decay(self.learning_rate, len(batches))
+            self.params_, self.history_ = engine.adam(net, start, batches, learning_rate=rate, **options)
+            self.state_ = self.history_.state
+            self.n_iter_ = self.state_.t
+        if self.history_.stopped == "interrupted":
+            warnings.warn("Training was interrupted; the parameters so far are kept.", stacklevel=2)
+        return self
+
+    def partial_fit(self, X, y=None):
+        """Go one step of Adam on the rows of ``X``, a mini-batch; ``y`` is ignored."""
+        return self._step(self._validated(X, reset=not hasattr(self, "params_")))
+
+
+class SparseAutoencoder(_OfANet):
     """A sparse autoencoder that learns features in ``fit`` and returns hidden activations from ``transform``.
 
     Parameters
@@ -30,8 +180,8 @@ class SparseAutoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseE
     output : {"linear", "sigmoid"}
         Activation function of the output units; "sigmoid" asks for data in [0, 1].
     solver : {"lbfgs", "adam", "gradient_descent"}
-        The function of `saelib.train` that goes downhill; ``alpha`` is the step size of the last two, ``batch_size``
-        belongs to Adam.
+        The function of `saelib.train` that goes downhill; ``learning_rate`` is the step size of the last two,
+        ``batch_size`` belongs to Adam.
     max_iter : int
         Largest number of iterations (of Adam: epochs).  To stop there is usual for these networks and raises no
         warning; ``history_.stopped`` says whether the training had converged.
@@ -46,6 +196,8 @@ class SparseAutoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseE
         Source of the first weights, and of Adam's shuffling.
     verbose : bool
         Whether to show a progress bar.
+    alpha : float, optional
+        The old name of ``learning_rate``, for one release.
 
     Attributes
     ----------
@@ -66,16 +218,17 @@ class SparseAutoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseE
         solver="lbfgs",
         max_iter=400,
         tol=1e-9,
-        alpha=1e-3,
+        learning_rate=1e-3,
         batch_size=256,
         warm_start=False,
         random_state=None,
         verbose=False,
+        alpha=None,
     ):
         self.n_hidden, self.output = n_hidden, output
         self.rho, self.beta, self.lam = rho, beta, lam
         self.solver, self.max_iter, self.tol = solver, max_iter, tol
-        self.alpha, self.batch_size = alpha, batch_size
+        self.learning_rate, self.batch_size, self.alpha = learning_rate, batch_size, alpha
         self.warm_start, self.random_state, self.verbose = warm_start, random_state, verbose
 
     def fit(self, X, y=None):
@@ -86,17 +239,23 @@ class SparseAutoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseE
         X, rng = validate_data(self, X, dtype=[np.float64, np.float32]), _generator(self.random_state)
         descend, *own = _SOLVERS[one_of(self.solver, "solver", tuple(_SOLVERS))]
         options = {name: getattr(self, name) for name in ("lam", "rho", "beta", "output", "max_iter", "tol", *own)}
+        if descend is not lbfgs:
+            options["alpha"] = self._rate()
         if descend is adam:
             options["rng"] = rng
         start = self._start(X, rng)
+        self.state_ = None
         self.params_, self.history_ = descend(start, X, progress=bool(self.verbose), **options)
         self.n_iter_ = max(len(self.history_.cost) - 1, 0)
         if self.history_.stopped == "interrupted":
             warnings.warn("Training was interrupted; the best parameters so far are kept.", stacklevel=2)
         return self
 
+    def _fresh(self, X, rng):
+        return init_params(X.shape[1], self.n_hidden, rng, dtype=X.dtype)
+
     def _start(self, X, rng):
-        fresh = init_params(X.shape[1], self.n_hidden, rng, dtype=X.dtype)
+        fresh = self._fresh(X, rng)
         if not (self.warm_start and hasattr(self, "params_")):
             return fresh
         wanted, came = fresh.W1.shape, self.params_.W1.shape
@@ -106,39 +265,18 @@ class SparseAutoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseE
             )
         return Params(*(P.astype(X.dtype) for P in self.params_))
 
-    def transform(self, X):
-        """Return the hidden activations ``A2`` of the rows of ``X``, of shape (m, s2)."""
-        X = self._validated(X)
-        W1, b1, _, _ = self.params_
-        return sigmoid(X @ W1.T + b1)
+    def partial_fit(self, X, y=None):
+        """Go one step of Adam on the rows of ``X``, a mini-batch; ``y`` is ignored."""
+        return self._step(self._validated(X, reset=not hasattr(self, "params_")))
 
-    def inverse_transform(self, A2):
-        """Return the reconstruction ``A3`` of shape (m, s1) from hidden activations ``A2`` of shape (m, s2)."""
-        check_is_fitted(self)
-        _, _, W2, b2 = self.params_
-        Z3 = as_matrix(A2, "A2", columns=W2.shape[1]) @ W2.T + b2
-        return sigmoid(Z3) if self.output == "sigmoid" else Z3
+    def _rate(self):
+        if self.alpha is None:
+            return positive(self.learning_rate, "learning_rate")
+        warnings.warn("alpha is called learning_rate now, as elsewhere in scikit-learn", FutureWarning, stacklevel=3)
+        return positive(self.alpha, "alpha")
 
-    def score(self, X, y=None):
-        """Return minus the `reconstruction_error` on ``X``: half the squared error, averaged over samples.
-
-        Greater is better, 0 is perfect.  It is the first term of the cost, with its sign turned.
-        """
-        X = self._validated(X)
-        return -reconstruction_error(forward(self.params_, X, output=self.output).A3, X)
-
-    def _validated(self, X):
-        check_is_fitted(self)
-        return validate_data(self, X, dtype=[np.float64, np.float32], reset=False)
-
-    @property
-    def _n_features_out(self):
-        return self.params_.W1.shape[0]
-
-    def __sklearn_tags__(self):
-        tags = super().__sklearn_tags__()
-        tags.transformer_tags.preserves_dtype = ["float64", "float32"]
-        return tags
+    def _net(self):
+        return Sigmoid(self.lam, self.rho, self.beta, self.output)
 
 
 def _generator(random_state):

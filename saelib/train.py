@@ -218,8 +218,9 @@ class _Recorder:
     def __init__(self, label, params, max_iter, tol, progress, callback):
         self.max_iter, self.tol = whole_number(max_iter, "max_iter", least=0), nonnegative(tol, "tol")
         self.callback = callback if callback is None else function(callback, "callback")
-        self.best, self.stopped = params, None
-        self.costs, self.passes = [], []
+        self.stopped = None
+        self.costs, self.passes = [], []  # lists that grow, of which the first `taken` entries count
+        self.taken, self.best, self.least = 0, params, np.inf
         self.bar = progress_bar(self.max_iter, label, progress)
 
     def __enter__(self):
@@ -235,14 +236,17 @@ class _Recorder:
     def __call__(self, params, cost, *, passes):
         """Take note of an iteration; return whether it was the last."""
         self.check(cost)
-        best = params if not self.costs or cost < min(self.costs) else self.best
+        cost, k = float(cost), self.taken
+        del self.costs[k:], self.passes[k:]
+        self.costs.append(cost)
+        self.passes.append(passes)
+        better = not k or cost < self.least
         # At once, so that they belong together after an interrupt.
-        self.best, self.costs, self.passes = best, [*self.costs, float(cost)], [*self.passes, passes]
-        k = len(self.costs) - 1
+        self.taken, self.best, self.least = k + 1, params if better else self.best, cost if better else self.least
         if k:
             self.bar.set_postfix_str(f"cost {cost:.4g}", refresh=False)
             self.bar.update(1)
-        if self.callback is not None and self.callback(k, params, float(cost)):
+        if self.callback is not None and self.callback(k, params, cost):
             self.stopped = "callback"
         elif k and abs(self.costs[-2] - cost) <= self.tol * abs(cost):
             self.stopped = "converged"
@@ -253,8 +257,8 @@ class _Recorder:
     def check(self, values):
         """Raise an error if the cost, or the length of the parameters, is beyond all bounds."""
         if not np.isfinite(np.vdot(values, values)):
-            at = len(self.costs)
+            at = self.taken
             raise ValueError(f"the cost grew beyond all bounds at iteration {at}; a smaller alpha may help")
 
     def history(self):
-        return History(np.array(self.costs), np.cumsum(self.passes), self.stopped)
+        return History(np.array(self.costs[: self.taken]), np.cumsum(self.passes[: self.taken]), self.stopped)

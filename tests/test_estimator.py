@@ -17,10 +17,10 @@ from sklearn.preprocessing import MinMaxScaler
 from sklearn.utils.estimator_checks import estimator_checks_generator
 
 import saelib
-from saelib import SparseAutoencoder
+from saelib import Autoencoder, SparseAutoencoder, engine, nets
 
 pytestmark = pytest.mark.filterwarnings("error")
-SOLVERS = {"lbfgs": {}, "adam": {"batch_size": 40}, "gradient_descent": {"alpha": 0.1}}
+SOLVERS = {"lbfgs": {}, "adam": {"batch_size": 40}, "gradient_descent": {"learning_rate": 0.1}}
 
 
 def digits(m=200):
@@ -28,16 +28,25 @@ def digits(m=200):
     return X[:m] / 16, y[:m]
 
 
+def _name(estimator):
+    return f"{type(getattr(estimator, 'net', None)).__name__}-{estimator.solver}"
+
+
 def checks_of(estimator):
     """scikit-learn's checks, but for the one that needs arrays of another library switched on."""
     for instance, check in estimator_checks_generator(estimator):
         if check.func.__name__ != "check_array_api_input":
-            yield pytest.param(instance, check, id=f"{estimator.solver}-{check.func.__name__}")
+            yield pytest.param(instance, check, id=f"{_name(estimator)}-{check.func.__name__}")
 
 
 @pytest.mark.parametrize(
     ("instance", "check"),
-    [param for solver in SOLVERS for param in checks_of(SparseAutoencoder(5, solver=solver, max_iter=50))],
+    [
+        *(param for solver in SOLVERS for param in checks_of(SparseAutoencoder(5, solver=solver, max_iter=50))),
+        *checks_of(Autoencoder(n_hidden=5)),
+        *checks_of(Autoencoder(nets.TopK(2), 5, solver="adam")),
+        *checks_of(Autoencoder(nets.ReluL1(0.01), 5, solver="lbfgs")),
+    ],
 )
 def test_scikit_learns_own_checks(instance, check):
     check(instance)
@@ -64,6 +73,8 @@ def test_fit_is_the_function_of_the_same_name(solver, output):
     start, own = saelib.init_params(64, 6, rng), dict(SOLVERS[solver])
     if solver == "adam":
         own |= {"rng": rng, "alpha": 1e-3}
+    if "learning_rate" in own:
+        own["alpha"] = own.pop("learning_rate")
     params, history = getattr(saelib, solver)(
         start, X, lam=1e-3, rho=0.1, beta=2, output=output, max_iter=7, tol=1e-8, **own
     )
@@ -217,7 +228,7 @@ def test_verbose_is_the_progress_bar(monkeypatch):
         ({"solver": ["adam"]}, "solver must be one of"),
         ({"max_iter": -1}, "max_iter must be a whole number >= 0, got -1"),
         ({"tol": -1}, "tol must be a finite number >= 0, got -1"),
-        ({"solver": "adam", "alpha": 0}, "alpha must be a finite number > 0, got 0"),
+        ({"solver": "adam", "learning_rate": 0}, "learning_rate must be a finite number > 0, got 0"),
         ({"solver": "adam", "batch_size": 0}, "batch_size must be a whole number >= 1, got 0"),
         (
             {"random_state": "seed"},
@@ -245,7 +256,7 @@ def test_codes_of_another_width_are_refused():
 
 def test_warm_start_goes_on_where_the_last_fit_ended():
     X, _ = digits()
-    options = {"n_hidden": 5, "solver": "gradient_descent", "alpha": 0.1, "tol": 0, "random_state": 0}
+    options = {"n_hidden": 5, "solver": "gradient_descent", "learning_rate": 0.1, "tol": 0, "random_state": 0}
     whole = SparseAutoencoder(max_iter=20, **options).fit(X)
     parts = SparseAutoencoder(max_iter=8, warm_start=True, **options).fit(X)
     parts.set_params(max_iter=12).fit(X)
@@ -263,7 +274,7 @@ def test_without_warm_start_a_second_fit_begins_anew():
 
 def test_warm_start_takes_parameters_that_were_saved(tmp_path):
     X, _ = digits()
-    options = {"n_hidden": 5, "solver": "gradient_descent", "alpha": 0.1, "tol": 0, "random_state": 0}
+    options = {"n_hidden": 5, "solver": "gradient_descent", "learning_rate": 0.1, "tol": 0, "random_state": 0}
     saelib.save_params(tmp_path / "net.npz", SparseAutoencoder(max_iter=8, **options).fit(X).params_)
     resumed = SparseAutoencoder(max_iter=12, warm_start=True, **options)
     resumed.params_ = saelib.load_params(tmp_path / "net.npz")
@@ -275,3 +286,63 @@ def test_warm_start_refuses_parameters_of_another_size():
     estimator = SparseAutoencoder(5, max_iter=1, warm_start=True).fit(X)
     with pytest.raises(ValueError, match=r"W1 of shape \(5, 64\), but W1 must have shape \(6, 64\)"):
         estimator.set_params(n_hidden=6).fit(X)
+
+
+# --- an estimator over any net ----------------------------------------------------------------------------------
+@pytest.mark.parametrize("net", [nets.Sigmoid(1e-3, 0.1, 2.0), nets.TopK(3), nets.ReluL1(0.05)], ids=repr)
+def test_any_net_is_trained_by_the_engine(net):
+    X, _ = digits()
+    estimator = Autoencoder(net, 12, batch_size=50, max_iter=3, random_state=5).fit(X)
+    rng = np.random.default_rng(5)
+    start = net.init(64, 12, rng)
+    batches = engine.Minibatches(X, 50, epochs=3, seed=int(rng.integers(2**31)))
+    params, history = engine.adam(net, start, batches, learning_rate=engine.linear_decay(1e-3, 12))
+    assert_array_equal(saelib.pack(estimator.params_), saelib.pack(params))
+    assert estimator.n_iter_ == 12 and estimator.history_.cost.shape == (3,)
+    codes = estimator.transform(X)
+    assert_array_equal(codes, net.encode(params, X).A)
+    back = estimator.inverse_transform(codes)
+    assert estimator.score(X) == pytest.approx(-np.sum((back - X) ** 2) / (2 * len(X)), rel=1e-12)
+    assert estimator.get_feature_names_out().shape == (12,)
+
+
+@pytest.mark.parametrize(
+    "estimator", [Autoencoder(nets.TopK(3), 12, random_state=0), SparseAutoencoder(12, random_state=0)]
+)
+def test_partial_fit_is_adam_on_the_batches_that_it_was_given(estimator):
+    X, _ = digits()
+    estimator = clone(estimator)
+    for i in range(0, 200, 50):
+        estimator.partial_fit(X[i : i + 50])
+    net, start = estimator._net(), estimator._fresh(X, np.random.default_rng(0))
+    params, _ = engine.adam(net, start, [X[i : i + 50] for i in range(0, 200, 50)], learning_rate=1e-3)
+    assert_array_equal(saelib.pack(estimator.params_), saelib.pack(params))
+    assert estimator.n_iter_ == 4
+
+
+def test_clone_set_output_and_pickle_with_a_net():
+    X, _ = digits()
+    estimator = clone(Autoencoder(nets.TopK(3), 6, max_iter=2, random_state=0)).set_output(transform="pandas").fit(X)
+    assert estimator.net == nets.TopK(3)
+    frame = estimator.transform(X)
+    assert list(frame.columns) == [f"autoencoder{j}" for j in range(6)]
+    again = pickle.loads(pickle.dumps(estimator))
+    assert_array_equal(again.transform(X), frame)
+
+
+def test_warm_start_with_a_net_goes_on_and_refuses_another_size():
+    X, _ = digits()
+    estimator = Autoencoder(nets.TopK(3), 6, max_iter=2, random_state=0, warm_start=True).fit(X)
+    first = estimator.score(X)
+    assert estimator.fit(X).score(X) > first
+    with pytest.raises(ValueError, match="warm_start goes on from params_ of shapes"):
+        estimator.set_params(n_hidden=7).fit(X)
+
+
+def test_the_old_name_of_the_learning_rate_warns_and_works():
+    X, _ = digits()
+    options = {"solver": "gradient_descent", "max_iter": 3, "random_state": 0}
+    with pytest.warns(FutureWarning, match="learning_rate"):
+        old = SparseAutoencoder(5, alpha=0.1, **options).fit(X)
+    new = SparseAutoencoder(5, learning_rate=0.1, **options).fit(X)
+    assert_array_equal(old.params_.W1, new.params_.W1)
