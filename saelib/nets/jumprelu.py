@@ -1,0 +1,117 @@
+"""Codes that jump from 0 to z at a threshold which is learned (Rajamanoharan et al., 2024, "Jumping ahead")."""
+
+from typing import NamedTuple
+
+import numpy as np
+
+from .._checks import nonnegative, positive, whole_number
+from ..architecture import Codes, no_decay
+from ..network import Params
+from . import _latents
+
+
+class JumpParams(NamedTuple):
+    """As `saelib.Params`, with a ``threshold`` for each latent (`BatchTopK`: one for all)."""
+
+    W1: np.ndarray
+    b1: np.ndarray
+    W2: np.ndarray
+    b2: np.ndarray
+    threshold: np.ndarray
+
+
+class JumpReLU(NamedTuple):
+    """Half the squared error plus lam times L0, the mean number of active latents; a_j = z_j where z_j > threshold_j.
+
+    With ``target_l0`` the penalty is lam (L0 / target_l0 - 1)^2 instead.  The price is what one more active latent
+    costs.
+
+    The derivative with respect to the threshold is a convention (straight-through): with K_j = 1 where z_j is within
+    half a ``bandwidth`` of the threshold, and 0 elsewhere, that of a_j is -threshold_j / bandwidth K_j, and that
+    of "is active" is -K_j / bandwidth.  The paper learns the threshold's logarithm, whose derivative is ``threshold``
+    times this one; here, as in SAELens 6.54, it is learned itself and held at 0 or above.  SAELens' losses have no
+    half: with ``target_l0 = None`` its cost is twice this one, and its coefficient ``2 * lam``.
+    """
+
+    lam: float
+    bandwidth: float = 0.05
+    target_l0: float | None = None
+    dead_after: int = 1000
+
+    def check(self, params, X, target):
+        nonnegative(self.lam, "lam"), positive(self.bandwidth, "bandwidth"), whole_number(self.dead_after, "dead_after")
+        self.target_l0 is None or positive(self.target_l0, "target_l0")
+        _latents.check(Params(*params[:4]), X, target)
+        if np.shape(params.threshold) != params.b1.shape:
+            raise ValueError(f"threshold must have shape {params.b1.shape}, got {np.shape(params.threshold)}")
+
+    def init(self, n_visible, n_hidden, rng, *, dtype=np.float64):
+        threshold = np.full(n_hidden, 0.01, dtype)
+        return JumpParams(*_latents.tied_start(n_visible, n_hidden, rng, dtype), threshold)
+
+    def encode(self, params, X):
+        Z = (X - params.b2) @ params.W1.T + params.b1
+        return Codes(Z, np.where(Z > params.threshold, np.clip(Z, 0, None), 0))
+
+    def decode(self, params, A):
+        return A @ params.W2.T + params.b2
+
+    def summary(self, codes):
+        return _latents.active(codes)
+
+    def penalty(self, mean):
+        l0 = float(np.sum(mean))
+        if self.target_l0 is None:
+            return self.lam * l0, self.lam
+        excess = l0 / self.target_l0 - 1
+        return self.lam * excess**2, 2 * self.lam * excess / self.target_l0
+
+    def backward(self, params, X, target, codes, price):
+        W1, _, W2, b2, threshold = params
+        error = self.decode(params, codes.A) - target
+        dA = error @ W2
+        delta2 = dA * (codes.A > 0)
+        near = np.abs(codes.Z - threshold) < self.bandwidth / 2
+        gradient = JumpParams(
+            W1=delta2.T @ (X - b2),
+            b1=delta2.sum(axis=0),
+            W2=error.T @ codes.A,
+            b2=error.sum(axis=0) - delta2.sum(axis=0) @ W1,
+            threshold=-np.sum((threshold * dA + X.dtype.type(price)) * near, axis=0) / X.dtype.type(self.bandwidth),
+        )
+        return float(np.sum(error**2, dtype=float) / 2), gradient
+
+    def smoothed(self, params, X, target):
+        """Return the cost to which the threshold's gradient belongs.
+
+        Jump and step are averaged over a shift of z by up to half a bandwidth; what a unit of activation and an active
+        latent are worth stands still at ``params``.
+        """
+        start, width = self.encode(params, X), self.bandwidth
+        worth = (self.decode(params, start.A) - target) @ params.W2
+        price = self.penalty(self.summary(start) / len(X))[1]
+
+        def cost(moved):
+            high = start.Z + width / 2
+            low = np.minimum(np.maximum(start.Z - width / 2, moved.threshold), high)
+            jump, step = (high**2 - low**2) / (2 * width), (high - low) / width
+            return float(np.sum(worth * jump + price * step) / len(X))
+
+        return cost, ("threshold",)
+
+    decay = no_decay
+
+    def constrain(self, params):
+        return params._replace(threshold=np.maximum(params.threshold, 0))
+
+    def remember(self, params, memory, mean):
+        return params, *_latents.silence(memory, mean, self.dead_after)
+
+    def revive(self, params, dead, X, rng):
+        error = self.decode(params, self.encode(params, X).A) - X
+        four, fresh = _latents.revive(Params(*params[:4]), dead, X, np.sum(error**2, axis=1), rng)
+        threshold = np.where(dead, np.asarray(0.01, params.threshold.dtype), params.threshold)
+        return JumpParams(*four, threshold), JumpParams(*fresh, np.asarray(dead, bool))
+
+
+EXAMPLES = (JumpReLU(0.1, 0.5), JumpReLU(0.2, 1.0, target_l0=2.0))
