@@ -104,12 +104,16 @@ def leaves(params, name="params"):
 
 
 def named_leaves(params, prefix=""):
-    """Yield the name and the array of every leaf; what is a NamedTuple itself is nested."""
+    """Yield the name and the array of every leaf; NamedTuples and tuples of such are nested."""
     for name, P in zip(getattr(params, "_fields", range(len(params))), params, strict=True):
-        if hasattr(P, "_fields"):
+        if _nested(P):
             yield from named_leaves(P, f"{prefix}{name}.")
         else:
             yield f"{prefix}{name}", P
+
+
+def _nested(P):
+    return hasattr(P, "_fields") or (isinstance(P, tuple) and all(map(_nested, P)))
 
 
 def as_params(params):
@@ -145,9 +149,7 @@ def unflatten(theta, like):
 
 def _shaped(pieces, like):
     """Return ``like`` with the next pieces in place of its arrays."""
-    parts = [
-        _shaped(pieces, part) if hasattr(part, "_fields") else next(pieces).reshape(np.shape(part)) for part in like
-    ]
+    parts = [_shaped(pieces, part) if _nested(part) else next(pieces).reshape(np.shape(part)) for part in like]
     return type(like)(*parts) if hasattr(like, "_fields") else type(like)(parts)
 
 
