@@ -44,16 +44,18 @@ def entries(folder, module):
     for name in next((ast.literal_eval(node.value) for node in tree.body if assigns(node, "__all__")), []):
         if name not in defined:  # it comes from a module behind this one
             home = next(n.module for n in tree.body if isinstance(n, ast.ImportFrom) and name in names_of(n))
-            found += [e for e in entries(folder, home)[0] if e.name == name]
+            found += [e for e in entries(folder, ".".join([*module.split(".")[:-1], home]))[0] if e.name == name]
     return found, ast.get_docstring(tree) or ""
 
 
 def homes(folder):
     """The modules that each public name is in."""
     known = {}
-    for path in sorted(Path(folder, LIBRARY).glob("[!_]*.py")):
-        for e in entries(folder, path.stem)[0]:
-            known.setdefault(e.name, []).append(path.stem)
+    library = Path(folder, LIBRARY)
+    for path in sorted([*library.glob("[!_]*.py"), *library.glob("[!_]*/[!_]*.py")]):
+        module = ".".join(path.relative_to(library).with_suffix("").parts)
+        for e in entries(folder, module)[0]:
+            known.setdefault(e.name, []).append(module)
     return known
 
 
@@ -129,8 +131,9 @@ def code_of(notebook):
 
 def uses(code, module, name):
     """Whether code uses a name of a module: by the module, by the library, or imported by itself."""
-    imported = re.search(rf"from {LIBRARY}\.{module} import [^\n(]*\b{name}\b", code)
-    return bool(imported or re.search(rf"\b(?:{LIBRARY}|{module})\.{name}\b", code))
+    imported = re.search(rf"from {LIBRARY}\.{re.escape(module)} import [^\n(]*\b{name}\b", code)
+    called = module.rpartition(".")[2] if not module.startswith("nets.") else "nets"
+    return bool(imported or re.search(rf"\b(?:{LIBRARY}|{called})\.{name}\b", code))
 
 
 def sections(docstring):
@@ -164,7 +167,7 @@ class Library(SphinxDirective):
         found, docstring = entries(folder, module)
         self.homes = homes(folder)
         pages = {page: code_of(Path(folder, f"{page}.ipynb")) for page in chapters(folder)}
-        for file in (f"{LIBRARY}/{module}.py", "_toc.yml", *(f"{page}.ipynb" for page in pages)):
+        for file in (f"{LIBRARY}/{module.replace('.', '/')}.py", "_toc.yml", *(f"{page}.ipynb" for page in pages)):
             self.env.note_dependency(str(Path(folder, file)))
         intro = [self.paragraph(part) for part in prose(docstring)]
         return [*intro, *(self.description(module, e, pages) for e in found)]

@@ -35,15 +35,17 @@ _HOME = {
         "cost_terms",
     ],
     "backprop": ["kl_prime", "output_delta", "hidden_delta", "sparsity_delta", "sparse_gradient", "cost_and_gradient"],
-    "architecture": ["Codes", "check_architecture"],
     "gradcheck": ["numerical_gradient", "relative_error", "check_gradient"],
+    "architecture": ["Codes", "check_architecture"],
+    "nets": [],
+    "engine": [],
     "objective": ["Objective"],
     "train": ["History", "gradient_descent", "adam", "lbfgs"],
     "storage": ["save_params", "load_params"],
     "estimator": ["Autoencoder", "SparseAutoencoder"],
     "progress": ["track"],
 }
-_MODULES = [*_HOME, "engine", "nets", "pca", "sparse_coding", "metrics", "datasets", "book"]
+_MODULES = [*_HOME, "pca", "sparse_coding", "metrics", "datasets", "book"]
 _MOVED = ["plots", "explore", "steps", "tutor"]  # to `saelib.book`; here for one release
 _MODULE_OF = {name: module for module, names in _HOME.items() for name in names}
 
