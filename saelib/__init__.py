@@ -39,7 +39,7 @@ _HOME = {
     "gradcheck": ["numerical_gradient", "relative_error", "check_gradient"],
     "objective": ["Objective"],
     "train": ["History", "gradient_descent", "adam", "lbfgs"],
-    "storage": ["save_params", "load_params"],
+    "storage": ["save_params", "load_params", "load_saelens", "save_saelens"],
     "estimator": ["Autoencoder", "SparseAutoencoder"],
     "progress": ["track"],
 }
