@@ -100,13 +100,37 @@ def leaves(params, name="params"):
     """Return the arrays of ``params``, nested ones too, in order: field by field."""
     if not isinstance(params, (tuple, list)) or not params:
         raise ValueError(f"{name} must be a NamedTuple of arrays, got {type(params).__name__}")
-    nested = [leaves(P, name) if isinstance(P, (tuple, list)) else [P] for P in params]
-    return [P for part in nested for P in part]
+    return [P for _, P in named_leaves(params)]
+
+
+def named_leaves(params, prefix=""):
+    """Yield the name and the array of every leaf; NamedTuples and tuples of such are nested."""
+    for name, P in zip(getattr(params, "_fields", range(len(params))), params, strict=True):
+        if _nested(P):
+            yield from named_leaves(P, f"{prefix}{name}.")
+        else:
+            yield f"{prefix}{name}", P
+
+
+def _nested(P):
+    return hasattr(P, "_fields") or (isinstance(P, tuple) and all(map(_nested, P)))
+
+
+def as_params(params):
+    """Return ``params`` with finite floating-point arrays, or say which of them is not one."""
+    leaves(params)
+    arrays = []
+    for name, P in named_leaves(params):
+        P = as_floats(P, str(name))
+        if not np.isfinite(P).all():
+            raise ValueError(f"{name} must be finite, got {P[~np.isfinite(P)][0]} among its values")
+        arrays.append(P)
+    return _shaped(iter(arrays), params)
 
 
 def flatten(params):
     """Return all parameters as one vector, leaf by leaf, each row by row: the one order that the library packs in."""
-    return np.concatenate([np.ravel(P) for P in leaves(params)])
+    return np.concatenate([np.ravel(as_floats(P, "params")) for P in leaves(params)])
 
 
 def unflatten(theta, like):
@@ -125,9 +149,7 @@ def unflatten(theta, like):
 
 def _shaped(pieces, like):
     """Return ``like`` with the next pieces in place of its arrays."""
-    if not isinstance(like, (tuple, list)):
-        return next(pieces).reshape(np.shape(like))
-    parts = [_shaped(pieces, part) for part in like]
+    parts = [_shaped(pieces, part) if _nested(part) else next(pieces).reshape(np.shape(part)) for part in like]
     return type(like)(*parts) if hasattr(like, "_fields") else type(like)(parts)
 
 
@@ -193,7 +215,7 @@ def check_architecture(net, X, rng, *, n_hidden=5, epsilon=1e-5):
     smooth, held = net.smoothed(params, X, X) if hasattr(net, "smoothed") else (None, ())
     errors = []
     place = 0
-    for name, P in _named(params):
+    for name, P in named_leaves(params):
         here = slice(place, place + np.size(P))
         place += np.size(P)
 
@@ -205,13 +227,3 @@ def check_architecture(net, X, rng, *, n_hidden=5, epsilon=1e-5):
         if np.size(P):
             errors.append(relative_error(gradient[here], numerical_gradient(cost, theta[here], epsilon)))
     return max(errors)
-
-
-def _named(params, prefix=""):
-    """Yield the name and the array of every leaf."""
-    names = getattr(params, "_fields", range(len(params)))
-    for name, P in zip(names, params, strict=True):
-        if isinstance(P, (tuple, list)):
-            yield from _named(P, f"{prefix}{name}.")
-        else:
-            yield f"{prefix}{name}", P

@@ -14,7 +14,7 @@ import numpy as np
 
 from ._checks import as_floats, as_matrix, function, nonnegative, positive, same_shape, whole_number
 from ._workplace import blocks_of, number_of_threads, one_blas_thread
-from .architecture import flatten, leaves, unflatten
+from .architecture import as_params, flatten, leaves, unflatten
 from .progress import progress_bar
 
 LANES = 8  # every LANES-th block is added up in one lane, however many threads there are: the sums are the same
@@ -71,6 +71,8 @@ class Objective:
         if target is not None and len(target) != len(X):
             raise ValueError(f"target must have a row for each row of X, got {len(target)} and {len(X)}")
         self.dtype = np.dtype(np.float32 if self.X.dtype in (np.uint8, np.float32) else np.float64)
+        if 0 in self.X.shape:
+            as_matrix(self.X)
         m = self.X.shape[0]
         rows = m if not getattr(net, "additive", True) else block_rows
         self.blocks = blocks_of(*self.X.shape) if rows is None else blocks_by(m, whole_number(rows, "block_rows"))
@@ -294,6 +296,7 @@ def adam(
     else:
         mean = square = None
         t, memory = 0, None
+    params = as_params(params)
     theta = flatten(params)  # a copy
     mean, square = (np.zeros_like(theta) if v is None else v for v in (mean, square))
     params, done = unflatten(theta, params), None
@@ -409,11 +412,12 @@ def lbfgs(
     from scipy.optimize import minimize
     from threadpoolctl import threadpool_limits
 
-    from .train import _Recorder
+    from .train import LBFGS_ADVICE, _Recorder
 
+    params = as_params(params)
     objective = Objective(net, X, target=target, scale=scale, n_jobs=n_jobs, like=params)
     start, passes = flatten(params).astype(float), 0
-    record = _Recorder("L-BFGS", params, max_iter, tol, progress, callback)
+    record = _Recorder("L-BFGS", params, max_iter, tol, progress, callback, LBFGS_ADVICE)
 
     def evaluate(theta):
         nonlocal passes

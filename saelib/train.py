@@ -14,6 +14,8 @@ from .network import Params, check_params, forward, pack, unpack
 from .objective import BatchGradient, Objective, is_sliced
 from .progress import progress_bar
 
+LBFGS_ADVICE = "data or first weights nearer to 1 in size may help"
+
 
 class History(NamedTuple):
     """How a training went.
@@ -186,7 +188,7 @@ def lbfgs(
     X = X if is_sliced(X) else as_matrix(X, columns=params.W1.shape[1])
     objective = Objective(X, lam=lam, rho=rho, beta=beta, output=output, scale=scale, n_jobs=n_jobs)
     check_columns(params, objective.X)
-    record = _Recorder("L-BFGS", params, max_iter, tol, progress, callback)
+    record = _Recorder("L-BFGS", params, max_iter, tol, progress, callback, LBFGS_ADVICE)
 
     def evaluate(theta):
         nonlocal passes
@@ -215,7 +217,8 @@ def lbfgs(
 class _Recorder:
     """Keeps the history and the best parameters of a training, shows its progress, and says when to stop."""
 
-    def __init__(self, label, params, max_iter, tol, progress, callback):
+    def __init__(self, label, params, max_iter, tol, progress, callback, advice="a smaller alpha may help"):
+        self.advice = advice
         self.max_iter, self.tol = whole_number(max_iter, "max_iter", least=0), nonnegative(tol, "tol")
         self.callback = callback if callback is None else function(callback, "callback")
         self.stopped = None
@@ -258,7 +261,7 @@ class _Recorder:
         """Raise an error if the cost, or the length of the parameters, is beyond all bounds."""
         if not np.isfinite(np.vdot(values, values)):
             at = self.taken
-            raise ValueError(f"the cost grew beyond all bounds at iteration {at}; a smaller alpha may help")
+            raise ValueError(f"the cost grew beyond all bounds at iteration {at}; {self.advice}")
 
     def history(self):
         return History(np.array(self.costs[: self.taken]), np.cumsum(self.passes[: self.taken]), self.stopped)

@@ -1,6 +1,7 @@
 """The engine: two passes over blocks, Adam over a stream, L-BFGS; each against something computed another way."""
 
 from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor
+from typing import NamedTuple
 
 import numpy as np
 import pytest
@@ -125,13 +126,18 @@ def test_saturated_units_pull_back_with_what_the_penalty_asks(z):
         assert gradient.b1[0] == pytest.approx(-0.1 * 2 if z < 0 else 0.9 * 2, rel=1e-12)
 
 
+class Nested(NamedTuple):
+    first: object
+    second: object
+
+
 def test_nested_parameters_are_packed_leaf_by_leaf():
     X, params = problem()
-    nested = (params, [np.arange(3.0), (np.ones((2, 2)),)])
+    nested = Nested(params, Nested(np.arange(3.0), np.ones((2, 2))))
     theta = flatten(nested)
     assert theta.size == sum(P.size for P in params) + 7
     back = unflatten(theta, nested)
-    assert isinstance(back[0], saelib.Params) and len(leaves(back)) == 6
+    assert isinstance(back.first, saelib.Params) and isinstance(back.second, Nested) and len(leaves(back)) == 6
     assert all(np.array_equal(a, b) for a, b in zip(leaves(back), leaves(nested), strict=True))
 
 

@@ -21,7 +21,7 @@ from hypothesis.extra.numpy import array_shapes, arrays
 from numpy.testing import assert_allclose, assert_array_equal
 
 import saelib
-from saelib import Params, datasets, metrics, pca, sparse_coding
+from saelib import Params, datasets, engine, metrics, nets, pca, sparse_coding
 from saelib.book import plots, steps
 
 pytestmark = pytest.mark.filterwarnings("error")
@@ -96,6 +96,7 @@ def quadratic(theta):
 COST = {"X": "mn unit"}
 LINEAR = {"X": "mn"}
 linear = {**SETTINGS, "output": "linear"}
+KL = nets.Sigmoid(**SETTINGS)
 CODING = {"X": "mn", "D": "kn"}
 THRICE = {"n": 3, "k": 3}
 
@@ -161,12 +162,22 @@ CASES = {
         case(lambda X: saelib.Objective(X, **SETTINGS)(np.linspace(-1, 1, 5 * np.shape(X)[1] + 2)), **COST),
         case(lambda theta: saelib.Objective([[0.5]], **SETTINGS)(theta), theta="T", sizes={"T": 7}),
     ],
+    "engine.Objective": [
+        case(lambda X: engine.Objective(KL, X)(np.linspace(-1, 1, 5 * np.shape(X)[1] + 2)), **COST),
+        case(lambda X: engine.Objective(nets.ReluL1(0.1), X)(np.linspace(-1, 1, 5 * np.shape(X)[1] + 2)), **LINEAR),
+        case(lambda theta: engine.Objective(KL, [[0.5]])(theta), theta="T", sizes={"T": 7}),
+    ],
+    "engine.adam": [of_net(lambda params, X: engine.adam(KL, params, [X, X], report=1)[0], **COST)],
+    "engine.lbfgs": [of_net(lambda params, X: engine.lbfgs(KL, params, X, max_iter=2, tol=0)[0], **COST)],
     "train.gradient_descent": [of_net(best_and_costs(saelib.gradient_descent, alpha=0.1), **COST)],
     "train.adam": [of_net(lambda params, X: best_and_costs(saelib.adam, rng=rng(), batch_size=2)(params, X), **COST)],
     "train.lbfgs": [of_net(best_and_costs(saelib.lbfgs), **COST)],
     "storage.save_params": [of_net(saved_and_loaded)],
     "estimator.SparseAutoencoder": [
         case(lambda X: saelib.SparseAutoencoder(2, max_iter=2, random_state=0).fit_transform(X), "sklearn", **LINEAR)
+    ],
+    "estimator.Autoencoder": [
+        case(lambda X: saelib.Autoencoder(None, 2, max_iter=2, random_state=0).fit_transform(X), "sklearn", **LINEAR)
     ],
     "pca.fit_pca": [case(lambda X: pca.fit_pca(X, 1), sizes={"m": 2}, X="mn")],
     "pca.pca_project": [case(lambda X: pca.pca_project(plane(np.shape(X)[1]), X), X="mn", sizes=THRICE)],
@@ -223,6 +234,11 @@ ELSEWHERE = {
     "tests/test_objective.py": (
         "objective: is_sliced activations_of_block gradient_of_block error_of_block penalty_delta BatchGradient"
     ),
+    "tests/test_engine.py": (
+        "architecture: Architecture nothing free no_decay as_it_is leaves named_leaves as_params flatten unflatten "
+        "check_architecture; nets: examples; "
+        "engine: first_pass second_pass step_of blocks_by Minibatches linear_decay"
+    ),
     "tests/test_train.py": "progress: track",
     "tests/test_progress.py": "progress: progress_bar",
     "tests/test_datasets.py": "datasets: load_digits load_natural_images load_images_mat load_mnist read_idx",
@@ -239,10 +255,13 @@ each_case = pytest.mark.parametrize("one", ALL)
 def test_every_public_function_has_an_entry():
     """Records (NamedTuples) take what they are given; that a module can hand out other modules' names is no matter."""
     public = {
-        f"{module}.{name}"
-        for module in saelib._MODULES
-        for name, value in vars(getattr(saelib, module)).items()
-        if not name.startswith("_") and getattr(value, "__module__", "") == f"saelib.{module}"
+        f"{module.__name__.rpartition('.')[2]}.{name}"
+        for module in [
+            *(getattr(saelib, name) for name in saelib._MODULES),
+            *(getattr(saelib.book, name) for name in saelib.book.__all__),
+        ]
+        for name, value in vars(module).items()
+        if not name.startswith("_") and getattr(value, "__module__", "") == module.__name__
         if isinstance(value, types.FunctionType) or (isinstance(value, type) and not issubclass(value, tuple))
     }
     elsewhere = {
@@ -422,6 +441,7 @@ def test_what_is_empty_is_named(one, data):
 
 MAY_REFUSE = {
     "train.": "the cost grew beyond all bounds",
+    "engine.": "the cost grew beyond all bounds",
     "estimator.": "the cost grew beyond all bounds",
     "sparse_coding.": "D must have a largest singular value whose square is a number",
     "pca.": "epsilon must be > 0 where the data do not vary",  # for 0.1 beside 1e300 is no more than rounding

@@ -456,3 +456,10 @@ def test_lbfgs_reads_bytes_from_a_file(tmp_path):
 def test_lbfgs_says_when_the_columns_do_not_fit():
     with pytest.raises(ValueError, match=r"X must have 6 columns, got shape \(5, 4\)"):
         saelib.lbfgs(saelib.init_params(6, 3, np.random.default_rng(0)), np.full((5, 4), 0.5), lam=0, rho=0.1, beta=1)
+
+
+def test_lbfgs_does_not_advise_a_learning_rate_that_it_does_not_have():
+    X = np.full((4, 3), 1e160)
+    params = saelib.init_params(3, 2, np.random.default_rng(0))
+    with pytest.raises(ValueError, match="at iteration 0; data or first weights nearer to 1 in size may help"):
+        saelib.lbfgs(params, X, lam=0.1, rho=0.1, beta=1, output="linear")
