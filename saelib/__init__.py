@@ -41,7 +41,7 @@ _HOME = {
     "engine": [],
     "objective": ["Objective"],
     "train": ["History", "gradient_descent", "adam", "lbfgs"],
-    "storage": ["save_params", "load_params"],
+    "storage": ["save_params", "load_params", "load_saelens", "save_saelens"],
     "estimator": ["Autoencoder", "SparseAutoencoder"],
     "progress": ["track"],
 }

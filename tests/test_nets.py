@@ -9,7 +9,7 @@ import pytest
 import saelib
 from saelib import nets
 from saelib.architecture import check_architecture, flatten, leaves
-from saelib.engine import Objective, adam
+from saelib.engine import Minibatches, Objective, adam
 from saelib.nets.gated import GatedParams
 from saelib.nets.jumprelu import JumpParams
 
@@ -265,3 +265,24 @@ def test_what_does_not_fit_is_said(net, sentence):
         net.check(net.init(4, 6, rng), X, X)
     with pytest.raises(ValueError):
         net.check(net.init(4, 6, rng), X, X[:, :3])
+
+
+# --- streams ----------------------------------------------------------------------------------------------------
+REMEMBERING = [net._replace(dead_after=2) for net in nets.examples() if hasattr(net, "remember")]
+
+
+@pytest.mark.parametrize("net", REMEMBERING, ids=repr)
+def test_a_stream_resumes_exactly_and_revives(net):
+    rng = np.random.default_rng(0)
+    X = rng.normal(size=(120, 6))
+    start = net.init(6, 5, rng)
+    start = start._replace(**{"b_gate" if hasattr(start, "b_gate") else "b1": np.array([0.0, -50, 0, 0, -50])})
+    whole, descent = adam(net, start, Minibatches(X, 20, epochs=2))
+    _, first = adam(net, start, Minibatches(X, 20, epochs=1))
+    resumed, _ = adam(net, start, Minibatches(X, 20, epochs=2, start=first.state.t), state=first.state)
+    for one, two in zip(leaves(whole), leaves(resumed), strict=True):
+        np.testing.assert_array_equal(one, two)
+    assert descent.dead[-1] >= 2
+    revived, descent = adam(net, start, Minibatches(X, 20, epochs=2), revive_every=6, rng=np.random.default_rng(1))
+    bias = revived.b_gate if hasattr(revived, "b_gate") else revived.b1
+    assert np.abs(bias).max() < 1

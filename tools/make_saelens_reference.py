@@ -1,4 +1,6 @@
-"""Write tests/data/saelens.json: what SAELens' own training SAEs compute, for tests/test_nets.py to compare with.
+"""Write tests/data/saelens.json, what SAELens' own SAEs compute, and tests/data/saelens/, files as it writes them.
+
+tests/test_nets.py compares with the one, tests/test_saelens_files.py reads the others.
 
 Needs PyTorch and SAELens, which the project does not install; the stored numbers stand for them.
 
@@ -88,7 +90,7 @@ def parameters(kind, rng):
 
 def build(kind, settings, values):
     """Return SAELens' training SAE of a kind with given parameters."""
-    config = getattr(sae_lens, f"{kind}TrainingSAEConfig")(**SIZES, **settings)
+    config = getattr(sae_lens, f"{kind}TrainingSAEConfig")(**{**SIZES, **settings})
     sae = getattr(sae_lens, f"{kind}TrainingSAE")(config)
     with torch.no_grad():
         for name, value in values.items():
@@ -129,6 +131,40 @@ def case(name, kind, settings, dead):
     return entry, sae
 
 
+# Files in float32: (kind, settings, whether the checkpoint of a training or what is saved for use)
+FILES = {
+    "standard": ("Standard", {"l1_coefficient": 0.6}, False),
+    "standard-uncentered": ("Standard", {"apply_b_dec_to_input": False}, True),
+    "gated": ("Gated", {"l1_coefficient": 0.6}, True),
+    "gated-uncentered": ("Gated", {"apply_b_dec_to_input": False}, False),
+    "jumprelu": ("JumpReLU", {"l0_coefficient": 0.2, "jumprelu_bandwidth": 0.75}, True),
+    "topk": ("TopK", {"k": 2}, False),
+    "topk-checkpoint": ("TopK", {"k": 2}, True),
+    "batchtopk": ("BatchTopK", {"k": 2}, False),
+    "batchtopk-checkpoint": ("BatchTopK", {"k": 2}, True),
+    "layer-norm": ("Standard", {"normalize_activations": "layer_norm"}, False),
+}
+
+
+def written(name, kind, settings, checkpoint):
+    """Write one folder, have SAELens read it again, and return inputs, activations and reconstructions."""
+    rng = np.random.default_rng(list(name.encode()))
+    values, X = parameters(kind, rng), torch.tensor(rng.normal(size=(M, D_IN)), dtype=torch.float32)
+    sae = build(kind, {**settings, "dtype": "float32"}, {key: v.astype(np.float32) for key, v in values.items()})
+    if kind == "BatchTopK":
+        sae.topk_threshold.fill_(0.3125)
+    folder = HERE / "saelens" / name
+    _, config = (sae.save_model if checkpoint else sae.save_inference_model)(folder)
+    config.write_text(json.dumps(json.loads(config.read_text()), sort_keys=True) + "\n")  # it comes in any order
+    again = (sae_lens.TrainingSAE if checkpoint else sae_lens.SAE).load_from_disk(folder)
+    with torch.no_grad():
+        A = again.encode(X)
+        entry = {"X": X.tolist(), "feature_acts": A.tolist()}
+        if settings.get("normalize_activations") != "layer_norm":
+            entry["sae_out"] = again.decode(A).tolist()
+    return entry
+
+
 def main():
     torch.set_num_threads(1)
     torch.use_deterministic_algorithms(True)
@@ -137,6 +173,7 @@ def main():
     for name, (kind, settings, dead) in CASES.items():
         cases[name], saes[name] = case(name, kind, settings, dead)
     file = {"sae_lens": sae_lens.__version__, "torch": torch.__version__.split("+")[0], "cases": cases}
+    file["files"] = {name: written(name, *settings) for name, settings in FILES.items()}
     text = json.dumps(file, indent=None, separators=(",", ":"))
     (HERE / "saelens.json").write_text(text.replace('},"', '},\n"') + "\n")
     print(f"tests/data/saelens.json: {len(cases)} cases, {len(text) / 1000:.0f} kB")
