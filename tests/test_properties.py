@@ -231,6 +231,7 @@ ELSEWHERE = {
     "tests/test_bad_input.py": "network: check_params check_forward; cost: check_problem check_columns check_rho_hat",
     "tests/test_cost.py": "cost: terms_from_forward",
     "tests/test_storage.py": "storage: load_params",
+    "tests/test_saelens_files.py": "storage: load_saelens save_saelens",
     "tests/test_objective.py": (
         "objective: is_sliced activations_of_block gradient_of_block error_of_block penalty_delta BatchGradient"
     ),

@@ -80,8 +80,11 @@ def test_written_files_have_the_form_of_those_of_saelens(tmp_path):
         assert ours["metadata"]["sae_lens_version"] == theirs["metadata"]["sae_lens_version"]
 
 
+@pytest.mark.saelens
 def test_saelens_itself_loads_what_is_written(tmp_path):
-    sae_lens, torch = pytest.importorskip("sae_lens"), pytest.importorskip("torch")
+    import sae_lens
+    import torch
+
     rng = np.random.default_rng(0)
     X = rng.normal(size=(6, 5)).astype(np.float32)
     for net in (nets.ReluL1(0.1), nets.Gated(0.1), nets.JumpReLU(0.1), nets.TopK(2)):
