@@ -286,3 +286,16 @@ def test_a_stream_resumes_exactly_and_revives(net):
     revived, descent = adam(net, start, Minibatches(X, 20, epochs=2), revive_every=6, rng=np.random.default_rng(1))
     bias = revived.b_gate if hasattr(revived, "b_gate") else revived.b1
     assert np.abs(bias).max() < 1
+
+
+@pytest.mark.parametrize("net", nets.examples(), ids=repr)
+@pytest.mark.parametrize("wrong", ["tuple", "list", "none", "other"])
+def test_parameters_of_another_kind_are_one_clear_error(net, wrong):
+    rng = np.random.default_rng(0)
+    X = rng.uniform(0.1, 0.9, (8, 4))
+    other = saelib.Params(X, X, X, X) if hasattr(net.init(4, 5, rng), "W1") else saelib.init_params(4, 5, rng)
+    params = {"tuple": (X, X), "list": [X], "none": None, "other": other}[wrong]
+    with pytest.raises(ValueError):
+        net.check(params, X, X)
+    with pytest.raises(ValueError):
+        adam(net, params, [X])

@@ -8,6 +8,12 @@ from ..network import Params, check_params
 TINY = np.finfo(float).tiny
 
 
+def as_fields(params, cls):
+    """Say so when ``params`` does not have the fields of ``cls``."""
+    if getattr(params, "_fields", None) != cls._fields:
+        raise ValueError(f"params must be {cls.__name__}({', '.join(cls._fields)}), got {type(params).__name__}")
+
+
 def check(params, X, target):
     """Say what does not fit of parameters, inputs and targets."""
     check_params(params)

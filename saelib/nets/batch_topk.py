@@ -34,6 +34,7 @@ class BatchTopK(NamedTuple):
     additive = False
 
     def check(self, params, X, target):
+        _latents.as_fields(params, JumpParams)
         positive(self.k, "k"), in_open_unit_interval(self.rate, "rate")
         whole_number(self.k_aux, "k_aux", least=0), nonnegative(self.alpha, "alpha")
         whole_number(self.dead_after, "dead_after")

@@ -6,6 +6,7 @@ import numpy as np
 
 from .._checks import generator, nonnegative, one_of, whole_number
 from ..architecture import as_it_is, free, nothing
+from . import _latents
 from .sigmoid import sigmoids
 
 # f(Z), and the derivative at Z as a function of f(Z)
@@ -61,8 +62,11 @@ class Deep(NamedTuple):
         return (*hidden, self.code), (*hidden[::-1], self.output)
 
     def check(self, params, X, target):
+        _latents.as_fields(params, DeepParams)
         nonnegative(self.lam, "lam"), one_of(self.loss, "loss", ("squared", "cross entropy"))
         one_of(self.output, "output", ("sigmoid", "linear"))
+        if not all(isinstance(layer, Layer) for part in params for layer in part):
+            raise ValueError("encoder and decoder must be tuples of Layer(W, b)")
         layers, names = (*params.encoder, *params.decoder), sum(self.names(), ())
         for name in names:
             one_of(name, "hidden", tuple(FUNCTIONS))

@@ -44,6 +44,7 @@ class Gated(NamedTuple):
     dead_after: int = 1000
 
     def check(self, params, X, target):
+        _latents.as_fields(params, GatedParams)
         nonnegative(self.mu, "mu"), whole_number(self.dead_after, "dead_after")
         _latents.check(Params(params.W1, params.b_gate, params.W2, params.b2), X, target)
         for name in ("r_mag", "b_mag"):

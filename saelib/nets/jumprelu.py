@@ -39,6 +39,7 @@ class JumpReLU(NamedTuple):
     dead_after: int = 1000
 
     def check(self, params, X, target):
+        _latents.as_fields(params, JumpParams)
         nonnegative(self.lam, "lam"), positive(self.bandwidth, "bandwidth"), whole_number(self.dead_after, "dead_after")
         self.target_l0 is None or positive(self.target_l0, "target_l0")
         _latents.check(Params(*params[:4]), X, target)

@@ -30,6 +30,7 @@ class Tied(NamedTuple):
     output: str = "linear"
 
     def check(self, params, X, target):
+        _latents.as_fields(params, TiedParams)
         nonnegative(self.lam, "lam"), one_of(self.output, "output", ("sigmoid", "linear"))
         _latents.check(Params(params.W, params.b1, params.W.T, params.b2), X, target)
 

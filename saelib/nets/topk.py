@@ -33,6 +33,7 @@ class TopK(NamedTuple):
     dead_after: int = 1000
 
     def check(self, params, X, target):
+        _latents.as_fields(params, Params)
         whole_number(self.k, "k", most=len(params.b1)), whole_number(self.k_aux, "k_aux", least=0)
         nonnegative(self.alpha, "alpha"), whole_number(self.dead_after, "dead_after")
         _latents.check(params, X, target)
