@@ -17,7 +17,7 @@ from sphinx import addnodes
 from sphinx.util.docutils import SphinxDirective
 
 PAGE = "appendices/checks"
-TESTS = "tests/test_equations.py"
+TESTS = "tests/equations"
 MEASURED = "_build/equations"
 UNMEASURED = "not measured in this build"
 SIGN = (
@@ -62,8 +62,9 @@ def code_of(function, lines):
 
 def all_checks(folder):
     """The checks of a book with what their last run measured, by label."""
-    tests = Path(folder, TESTS)
-    checks = read_checks(tests.read_text("utf-8")) if tests.exists() else {}
+    checks = {}
+    for file in sorted(Path(folder, TESTS).glob("*.py")):
+        checks |= read_checks(file.read_text("utf-8"))
     for label, check in checks.items():
         file = Path(folder, MEASURED, f"{label}.json")
         if file.exists():

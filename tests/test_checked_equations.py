@@ -122,7 +122,7 @@ class Page(HTMLParser):
 def book(tmp_path):
     """The folder of a small book with checks and measurements."""
     files = {"conf.py": CONFIG, "index.md": INDEX, "chapters/zebra.md": ZEBRA, "chapters/ant.md": ANT}
-    files |= {"appendices/checks.md": CHECKS, "tests/test_equations.py": TESTS}
+    files |= {"appendices/checks.md": CHECKS, "tests/equations/zebra.py": TESTS}
     for name, text in files.items():
         write(tmp_path / name, text)
     measured(tmp_path, "eq-kl-prime", error=3.04e-11, tolerance=1e-9, wrong=2)
@@ -233,7 +233,7 @@ def test_an_equation_without_a_check_has_no_mark_and_a_book_without_checks_none(
     site = build(book)
     assert len(Page(site / "chapters/zebra.html").marks()) == 1  # of its two numbered equations
     assert "No test checks this equation." in Page(site / "appendices/checks.html").text("check-eq-unchecked")
-    (book / "tests/test_equations.py").unlink()
+    (book / "tests/equations/zebra.py").unlink()
     assert not Page(build(book) / "chapters/zebra.html").marks()
     assert "and 0 of them are checked" in Page(site / "appendices/checks.html").text("how-it-is-checked")
 
@@ -261,8 +261,8 @@ def test_a_new_measurement_is_shown_on_its_page_and_in_its_entry(book):
 
 def test_a_changed_check_is_shown(book):
     build(book)
-    edit(book / "tests/test_equations.py", 'verifies("eq-of-no-page"', 'verifies("eq-unchecked"')
-    edit(book / "tests/test_equations.py", "return 0.0", "return 0.125")
+    edit(book / "tests/equations/zebra.py", 'verifies("eq-of-no-page"', 'verifies("eq-unchecked"')
+    edit(book / "tests/equations/zebra.py", "return 0.0", "return 0.125")
     site = build(book)
     assert len(Page(site / "chapters/zebra.html").marks()) == 2
     page = Page(site / "appendices/checks.html")
@@ -315,9 +315,9 @@ def test_in_latex_there_are_no_marks_and_the_page_is_there(book):
 
 
 def test_the_checks_of_this_book_are_read_as_they_stand():
-    source = (ROOT / checked_equations.TESTS).read_text("utf-8")
-    checks = checked_equations.read_checks(source)
-    assert list(checks) == re.findall(r"^@verifies\(\s*\"(.*?)\"", source, flags=re.MULTILINE)
+    sources = [file.read_text("utf-8") for file in sorted((ROOT / checked_equations.TESTS).glob("*.py"))]
+    checks = checked_equations.all_checks(ROOT)
+    assert list(checks) == re.findall(r"^@verifies\(\s*\"(.*?)\"", "\n".join(sources), flags=re.MULTILINE)
     for check in checks.values():
         assert check.method in METHODS
         assert check.sentence.endswith(".")

@@ -1,4 +1,4 @@
-"""The registry of checked equations, and what the checks in `tests/test_equations.py` share.
+"""The registry of checked equations, and what the checks of all chapters share.
 
 An equation on a page is labeled ``$$ ... $$ (eq-name)``.  Its check compares the formula as the library computes it
 with something worked out in another way, and returns the largest error.  The same check is then run on the formula with
@@ -22,7 +22,7 @@ import saelib
 from saelib.book import tutor
 from tests import reference
 
-ROOT = Path(__file__).parents[1]
+ROOT = Path(__file__).parents[2]
 MEASUREMENTS = ROOT / "_build" / "equations"
 METHODS = (
     "finite differences",
@@ -210,6 +210,9 @@ def _without_code(text):
 
 
 # --- random networks --------------------------------------------------------------------------------------------
+
+
+SETTINGS = {"lam": 0.3, "rho": 0.2, "beta": 0.7}
 
 
 class Example(NamedTuple):
