@@ -29,7 +29,7 @@ export PYTHONUTF8              := 1
 # Several processes side by side: one thread of linear algebra in each.
 ONE_THREAD := OPENBLAS_NUM_THREADS=1 OMP_NUM_THREADS=1
 
-.PHONY: help bench book pdf lite lite-test test test-matrix lab notebooks site-test mutants coverage lint audit licenses update data clean
+.PHONY: help bench book pdf lite lite-test test test-matrix lab notebooks measured site-test mutants coverage lint audit licenses update data clean
 
 help: ## this list
 	@echo "make book        build the book: open _build/html/index.html afterwards, with or without a network"
@@ -39,6 +39,7 @@ help: ## this list
 	@echo "make test-matrix run the chapters and the tests as other processors, Pythons and versions would (an hour or two)"
 	@echo "make lab         open the chapters in JupyterLab, to run them and change things"
 	@echo "make notebooks   execute the chapters in place and store their outputs (a second run changes no byte)"
+	@echo "make measured    measure the errors that the page of checks shows, and store them (a minute)"
 	@echo "make site-test   open the built book in a headless Chromium with the network cut off, and check every page"
 	@echo "make lite-test   open a chapter of make lite in a headless Chromium"
 	@echo "make mutants     put one mistake at a time into the library, and count those that its tests notice (twenty minutes)"
@@ -168,6 +169,9 @@ audit: $(AUDIT)
 	@$(BIN)/python -m pip freeze --exclude-editable > $(VENV)/installed.txt
 	@$(VENV)/audit/bin/pip-audit --strict --disable-pip --no-deps --progress-spinner off \
 	    $(addprefix --ignore-vuln ,$(EXPLAINED)) -r $(VENV)/installed.txt
+
+measured: $(READY)
+	@$(ONE_THREAD) $(BIN)/python -W ignore -m tests.equations
 
 licenses: $(READY)
 	@$(BIN)/python tools/licenses.py

@@ -1,8 +1,9 @@
 """Mark every numbered equation that a test checks, and tell on one page how each of them is checked.
 
 The checks are the functions under `@verifies("eq-...")` in the tests, read without running them; what they measured
-lies where their last run left it. Both may be missing: an equation without a check has no mark, and a check without
-a measurement says so. The page is read after all others, because it repeats their equations.
+lies where their last run left it, or else as the repository stores it. Both may be missing: an equation without a
+check has no mark, and a check without a measurement says so. The page is read after all others, because it repeats
+their equations.
 """
 
 import ast
@@ -18,6 +19,7 @@ from sphinx.util.docutils import SphinxDirective
 
 PAGE = "appendices/checks"
 TESTS = "tests/equations"
+STORED = "tests/equations/measured.json"
 MEASURED = "_build/equations"
 UNMEASURED = "not measured in this build"
 SIGN = (
@@ -65,10 +67,12 @@ def all_checks(folder):
     checks = {}
     for file in sorted(Path(folder, TESTS).glob("*.py")):
         checks |= read_checks(file.read_text("utf-8"))
+    stored = Path(folder, STORED)
+    measured = json.loads(stored.read_text("utf-8")) if stored.exists() else {}
     for label, check in checks.items():
         file = Path(folder, MEASURED, f"{label}.json")
-        if file.exists():
-            checks[label] = check._replace(**json.loads(file.read_text("utf-8")))
+        found = json.loads(file.read_text("utf-8")) if file.exists() else measured.get(label, {})
+        checks[label] = check._replace(**found)
     return checks
 
 

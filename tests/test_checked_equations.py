@@ -229,6 +229,14 @@ def test_a_book_without_measurements_says_so(book):
     assert "Method: finite differences; not measured in this build." in page.text("check-eq-kl-prime")
 
 
+def test_what_the_repository_stores_is_shown_until_the_tests_have_run(book):
+    stored = {"eq-kl-prime": {"error": 4e-12, "tolerance": 1e-9, "wrong": 6}}
+    write(book / "tests/equations/measured.json", json.dumps(stored))
+    assert "largest error 3e-11" in Page(build(book) / "chapters/zebra.html").marks()[0]["title"]
+    (book / "_build/equations/eq-kl-prime.json").unlink()
+    assert "largest error 4e-12" in Page(build(book) / "chapters/zebra.html").marks()[0]["title"]
+
+
 def test_an_equation_without_a_check_has_no_mark_and_a_book_without_checks_none(book):
     site = build(book)
     assert len(Page(site / "chapters/zebra.html").marks()) == 1  # of its two numbered equations

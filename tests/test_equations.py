@@ -9,22 +9,22 @@ import importlib
 import inspect
 import json
 import re
-from pathlib import Path
 
 import numpy as np
 import pytest
 
 import saelib
 from saelib.book import tutor
-from tests import equations
 from tests.equations import (
     CHECKS,
     ROOT,
+    STORED,
     error,
     labels_in,
     labels_of,
     labels_on,
     library_function,
+    load,
     measure,
     notices,
     numbered_otherwise,
@@ -36,8 +36,7 @@ from tests.equations import (
 from tests.equations.autoencoders import cross_entropy
 from tests.equations.backpropagation import after_one_round
 
-for path in sorted(Path(equations.__file__).parent.glob("[!_]*.py")):
-    importlib.import_module(f"tests.equations.{path.stem}")
+load()
 
 
 @pytest.mark.parametrize("label", CHECKS)
@@ -51,6 +50,15 @@ def test_equation_holds(label):
 @pytest.mark.parametrize(("label", "mistake"), [(label, name) for label in CHECKS for name in CHECKS[label].wrong])
 def test_check_notices(label, mistake):
     assert notices(CHECKS[label], CHECKS[label].wrong[mistake])
+
+
+def test_what_the_book_says_of_the_checks_is_up_to_date():
+    """`make measured` writes it."""
+    stored = json.loads(STORED.read_text("utf-8"))
+    assert list(stored) == sorted(CHECKS)
+    for label, check in CHECKS.items():
+        assert (stored[label]["tolerance"], stored[label]["wrong"]) == (check.tolerance, len(check.wrong)), label
+        assert stored[label]["error"] <= check.tolerance, label
 
 
 def test_every_mistake_that_the_tutor_knows_is_planted_somewhere():

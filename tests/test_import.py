@@ -55,6 +55,18 @@ def test_every_promised_name_is_there():
             assert getattr(saelib, name).__doc__
 
 
+@pytest.mark.parametrize("name", ["plots", "explore", "steps", "tutor"])
+def test_an_old_path_still_works_and_warns(name):
+    code = (
+        "import warnings; caught = warnings.catch_warnings(record=True); found = caught.__enter__(); "
+        f"warnings.simplefilter('always'); import saelib.{name} as old, saelib.book.{name} as new; assert old is new; "
+        f"assert [str(w.message) for w in found if w.category is DeprecationWarning and 'saelib.' in str(w.message)] "
+        f"== ['saelib.{name} has moved to saelib.book.{name}']"
+    )
+    root = os.path.dirname(os.path.dirname(saelib.__file__))
+    subprocess.run([sys.executable, "-c", code], env={**os.environ, "PYTHONPATH": root}, check=True)
+
+
 def test_unknown_names_are_attribute_errors():
     with pytest.raises(AttributeError, match="module 'saelib' has no attribute 'nonsense'"):
         saelib.nonsense  # noqa: B018

@@ -11,6 +11,7 @@ import os
 import re
 import zlib
 from collections.abc import Callable
+from importlib import import_module
 from pathlib import Path
 from typing import NamedTuple
 
@@ -24,6 +25,7 @@ from tests import reference
 
 ROOT = Path(__file__).parents[2]
 MEASUREMENTS = ROOT / "_build" / "equations"
+STORED = Path(__file__).with_name("measured.json")
 METHODS = (
     "finite differences",
     "index loops",
@@ -83,6 +85,12 @@ def verifies(label, *, formula, wrong, method, tolerance=1e-9):
     return register
 
 
+def load():
+    """Import every chapter's checks, which registers them."""
+    for path in sorted(Path(__file__).parent.glob("[!_]*.py")):
+        import_module(f"tests.equations.{path.stem}")
+
+
 def measure(check, formula):
     """Return the largest error that the check finds in ``formula``, always on the same random numbers."""
     return float(check.function(formula, np.random.default_rng(zlib.crc32(check.label.encode()))))
@@ -95,6 +103,11 @@ def notices(check, formula):
             return not measure(check, formula) <= check.tolerance
     except NOTICED:
         return True
+
+
+def summarized(check, error):
+    """Return what the book says of a check, the error in one digit: more would differ from machine to machine."""
+    return {"error": float(f"{error:.0e}"), "tolerance": check.tolerance, "wrong": len(check.wrong)}
 
 
 def record(check, error, folder=MEASUREMENTS):
