@@ -218,6 +218,18 @@ def test_deep_denoises_and_its_cross_entropy_is_the_textbooks():
     assert saelib.check_gradient(objective, flatten(params), tolerance=1e-7).passed
 
 
+def test_deep_goes_up_the_way_that_it_came_down():
+    rng = np.random.default_rng(0)
+    X, net = rng.uniform(size=(6, 5)), nets.Deep((7, 4), hidden=("tanh", "relu"), output="linear")
+    params = net.init(5, 2, rng)
+    assert [W.shape for part in params for W, _ in part] == [(7, 5), (4, 7), (2, 4), (4, 2), (7, 4), (5, 7)]
+    (V1, _), (V2, _), (V3, _) = params.encoder
+    (V4, _), (V5, _), (V6, _) = params.decoder
+    for x, z, x_hat in zip(X, net.encode(params, X).A, net.decode(params, net.encode(params, X).A), strict=True):
+        np.testing.assert_allclose(z, V3 @ np.maximum(V2 @ np.tanh(V1 @ x), 0), rtol=1e-12, atol=1e-14)
+        np.testing.assert_allclose(x_hat, V6 @ np.tanh(V5 @ np.maximum(V4 @ z, 0)), rtol=1e-12, atol=1e-14)
+
+
 # --- JumpReLU's convention --------------------------------------------------------------------------------------
 def test_the_straight_through_gradient_estimates_that_of_the_expected_cost():
     """Over many samples it comes close to finite differences of the true cost, thresholds hard."""
@@ -229,6 +241,12 @@ def test_the_straight_through_gradient_estimates_that_of_the_expected_cost():
     steps = h * np.eye(theta.size)[-4:]
     wanted = [(objective.cost(theta + step) - objective.cost(theta - step)) / (2 * h) for step in steps]
     assert np.linalg.norm(gradient - wanted) < 0.1 * np.linalg.norm(wanted)
+
+
+def test_thresholds_stay_at_zero_or_above():
+    params = nets.JumpReLU(0.1).init(4, 3, np.random.default_rng(0))
+    moved = nets.JumpReLU(0.1).constrain(params._replace(threshold=np.array([-0.2, 0.0, 0.3])))
+    assert moved.threshold.tolist() == [0.0, 0.0, 0.3]
 
 
 @pytest.mark.parametrize("target_l0", [None, 2.0])
