@@ -124,6 +124,23 @@ def slope_of_the_divergence_behind_a_sigmoid(formula, rng):
 
 
 @verifies(
+    "eq-kl-by-bias",
+    formula=lambda rho, a: (a.mean() - rho) * (1 - a.var() / (a.mean() * (1 - a.mean()))),
+    wrong={
+        "the variance is forgotten": lambda rho, a: a.mean() - rho,
+        "the sign of the variance": lambda rho, a: (a.mean() - rho) * (1 + a.var() / (a.mean() * (1 - a.mean()))),
+        "the denominator is forgotten": lambda rho, a: (a.mean() - rho) * (1 - a.var()),
+    },
+    method="finite differences",
+)
+def slope_of_the_divergence_by_the_bias(formula, rng):
+    """The derivative with respect to the bias of a unit whose activations differ, by central differences."""
+    rho, z = rng.uniform(0.01, 0.99), rng.normal(0, 3, 20)
+    by_differences = slopes(lambda b: reference.kl(rho, sum(f(y + b[0]) for y in z) / len(z), mp), np.zeros(1))
+    return error(np.atleast_1d(formula(rho, saelib.sigmoid(z))), by_differences)
+
+
+@verifies(
     "eq-rho-hat-tanh",
     formula=lambda A2: np.mean((1 + A2) / 2, axis=0),
     wrong={
