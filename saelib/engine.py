@@ -83,10 +83,17 @@ class Objective:
 
     def __call__(self, theta):
         """Return the cost (float) and its gradient, a vector of the dtype in which ``X`` is computed."""
-        return self._compute(self.params(theta), self.net.backward)
+        params = self.params(theta)
+        with one_blas_thread() if len(self.blocks) > 1 else nullcontext():
+            if self.run is not None:
+                return self._two_passes(params, self.run, keep=False)
+            if self.n_jobs == 1:
+                return self._two_passes(params, map, keep=True)
+            with ThreadPoolExecutor(self.n_jobs) as pool:
+                return self._two_passes(params, pool.map, keep=True)
 
     def cost(self, theta):
-        """Return the cost alone."""
+        """Return the cost alone, without saving the time that the gradient takes."""
         return self(theta)[0]
 
     def rows(self, block):
@@ -108,15 +115,6 @@ class Objective:
         one, two = (sum(np.size(P) for P in leaves(self.net.init(n, h, rng))) for h in (1, 2))
         hidden = 1 + (size - one) // (two - one) if two > one else 1
         return self.net.init(n, max(int(hidden), 1), rng)
-
-    def _compute(self, params, _):
-        with one_blas_thread() if len(self.blocks) > 1 else nullcontext():
-            if self.run is not None:
-                return self._two_passes(params, self.run, keep=False)
-            if self.n_jobs == 1:
-                return self._two_passes(params, map, keep=True)
-            with ThreadPoolExecutor(self.n_jobs) as pool:
-                return self._two_passes(params, pool.map, keep=True)
 
     def _two_passes(self, params, run, keep):
         net, m = self.net, self.X.shape[0]
@@ -291,20 +289,16 @@ def adam(
     rate = learning_rate if callable(learning_rate) else partial(_constant, positive(learning_rate, "learning_rate"))
     b1, b2 = (nonnegative(b, "betas") for b in betas)
     tol, report = nonnegative(tol, "tol"), report or getattr(batches, "per_epoch", 100)
-    if state is not None:
-        params, mean, square, t, memory = state.params, state.mean.copy(), state.square.copy(), state.t, state.memory
+    if state is None:
+        params, t, memory = unflatten(flatten(as_params(params)), params), 0, None  # a copy
+        mean = square = np.zeros_like(flatten(params))
     else:
-        mean = square = None
-        t, memory = 0, None
-    params = as_params(params)
-    theta = flatten(params)  # a copy
-    mean, square = (np.zeros_like(theta) if v is None else v for v in (mean, square))
-    params, done = unflatten(theta, params), None
+        params, mean, square, t, memory = state
     costs, steps, deads, running, stopped = [], [], [], [], "batches"
     total = len(batches) if hasattr(batches, "__len__") else None
     bar = progress_bar(total, "Adam", progress)
-    # The state is put together in one assignment, so that after an interrupt its parts belong together.
-    done = AdamState(unflatten(theta.copy(), params), mean.copy(), square.copy(), t, memory)
+    # Nothing is overwritten, and the state is made in one assignment: after an interrupt its parts belong together.
+    done = AdamState(params, mean, square, t, memory)
     try:
         with bar, np.errstate(over="ignore", invalid="ignore"):
             for batch in batches:
