@@ -56,9 +56,9 @@ help: ## this list
 $(READY): requirements.txt pyproject.toml
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "This book needs Python 3.11 or later; " + \
 	    sys.executable + " is " + sys.version.split()[0] + ". Name another: make PYTHON=/path/to/python3.12")'
-	@test -x $(BIN)/python || { echo "Making $(VENV)"; $(PYTHON) -m venv $(VENV); }
+	@$(BIN)/python -m pip --version > /dev/null 2>&1 || { echo "Making $(VENV)"; $(PYTHON) -m venv --clear $(VENV); }
 	@echo "Installing the pinned packages into $(VENV) (a minute or two the first time)"
-	@$(BIN)/python -m pip install --no-compile -r requirements.txt | \
+	@set -o pipefail; $(BIN)/python -m pip install --no-compile -r requirements.txt | \
 	    awk '/^Collecting/ {printf "\r  %3d found: %-40s", ++n, $$2} /^Installing/ {printf "\r  %3d found; installing %28s\n", n, ""} {fflush()}'
 	@$(BIN)/python -m pip install --quiet --no-compile --no-deps --editable .
 	@touch $@
@@ -100,7 +100,7 @@ BENCH       := .venv-bench
 BENCH_READY := $(BENCH)/ready
 
 $(BENCH_READY): benchmarks/requirements.txt requirements.txt
-	@test -x $(BENCH)/bin/python || { echo "Making $(BENCH)"; $(PYTHON) -m venv $(BENCH); }
+	@$(BENCH)/bin/python -m pip --version > /dev/null 2>&1 || { echo "Making $(BENCH)"; $(PYTHON) -m venv --clear $(BENCH); }
 	@echo "Installing PyTorch, JAX and what else is compared into $(BENCH)"
 	@$(BENCH)/bin/python -m pip install --quiet --no-compile --constraint requirements.txt -r benchmarks/requirements.txt
 	@touch $@

@@ -129,6 +129,11 @@ def whiten_image(image, f0=0.4):
     -------
     array of shape (height, width), floating-point
 
+    Raises
+    ------
+    ValueError
+        If the image is constant or not finite, or ``f0`` is so small that nothing passes.
+
     References
     ----------
     Olshausen and Field (1997), Sparse coding with an overcomplete basis set: a strategy employed by V1?
@@ -142,4 +147,7 @@ def whiten_image(image, f0=0.4):
     r = np.hypot(np.fft.fftfreq(height)[:, np.newaxis], np.fft.fftfreq(width))
     transfer = r * np.exp(-((r / f0) ** 4))  # (eq-whiten-filter)
     whitened = np.fft.ifft2(transfer * np.fft.fft2(image)).real
-    return (whitened / whitened.std()).astype(image.dtype)
+    size = whitened.std()
+    if not size > 0:
+        raise ValueError(f"f0 must let some frequency of the image pass, but {f0:g} leaves nothing; 0.4 is usual")
+    return (whitened / size).astype(image.dtype)

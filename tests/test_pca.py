@@ -211,3 +211,9 @@ def test_whitened_image_is_free_of_brightness_and_contrast(seed, contrast, brigh
 def test_bad_input_is_named(call, message):
     with pytest.raises(ValueError, match=message):
         call(correlated(10, 4))
+
+
+def test_a_cutoff_that_lets_nothing_pass_is_named():
+    image = np.random.default_rng(0).uniform(size=(16, 16))
+    with pytest.raises(ValueError, match="f0 must let some frequency of the image pass, but 0.001 leaves nothing"):
+        whiten_image(image, f0=0.001)
