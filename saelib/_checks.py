@@ -30,6 +30,12 @@ def as_matrix(X, name="X", *, columns=None, unit_interval=False):
 
 def as_floats(x, name):
     """Return ``x`` as a floating-point array of any shape, without a copy where it is one already."""
+    if hasattr(x, "toarray"):
+        raise ValueError(f"{name} must be a dense array, got a sparse one; {name}.toarray() makes it dense")
+    if np.ma.is_masked(x):
+        raise ValueError(
+            f"{name} must have no masked entries, got {np.ma.count_masked(x)}; {name}.filled(0) fills them"
+        )
     try:
         x = np.asarray(x)
         return x if x.dtype in (np.float32, np.float64) else x.astype(np.float64, casting="same_kind")

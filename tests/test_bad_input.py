@@ -220,3 +220,15 @@ def test_large_and_narrow_and_odd_but_right_input_is_taken():
     assert _checks.as_matrix(huge) is huge
     for one in (1, np.float32(1), np.int64(1), np.array(1.0)):
         assert _checks.nonnegative(one, "lam") == 1.0
+
+
+@pytest.mark.parametrize("function", [saelib.sigmoid, saelib.mean_activation, saelib.pca.fit_pca])
+def test_sparse_and_masked_arrays_are_named(function):
+    from scipy import sparse
+
+    arguments = (1,) if function is saelib.pca.fit_pca else ()
+    with pytest.raises(ValueError, match=r"must be a dense array, got a sparse one; .*\.toarray\(\) makes it dense"):
+        function(sparse.csr_array(np.eye(3)), *arguments)
+    masked = np.ma.masked_greater(np.eye(3) / 2, 0.4)
+    with pytest.raises(ValueError, match=r"must have no masked entries, got 3; .*\.filled\(0\) fills them"):
+        function(masked, *arguments)
