@@ -212,7 +212,7 @@ def check_architecture(net, X, rng, *, n_hidden=5, epsilon=1e-5):
         parts = Objective(net, X, like=params, n_jobs=1, block_rows=max(1, len(X) // 3))(theta)
         insist(relative_error(parts[1], gradient) < 1e-10, "blocks of rows do not add up to the whole")
 
-    smooth, held = net.smoothed(params, X, X) if hasattr(net, "smoothed") else (None, ())
+    smooth, held = net.smoothed(params, X, X) if hasattr(net, "smoothed") else (objective.cost, ())
     errors = []
     place = 0
     for name, P in named_leaves(params):

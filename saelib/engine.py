@@ -132,7 +132,8 @@ class Objective:
         def gradient_of_lane(lane, price):
             loss, total = 0.0, 0.0
             for block in lane:
-                one, gradient = second_pass(net, params, *self.rows(block), price, codes.pop(block.start))
+                X, target = self.rows(block)
+                one, gradient = second_pass(net, params, X, target, price, codes.pop(block.start))
                 loss, total = loss + one, total + gradient
             return loss, total
 
@@ -158,7 +159,8 @@ def _summary_of(net, params, block):
 
 
 def _gradient_of(net, params, price, block):
-    return second_pass(net, params, *block, price)
+    X, target = block
+    return second_pass(net, params, X, target, price)
 
 
 def blocks_by(m, rows):
@@ -294,7 +296,7 @@ def adam(
         mean = square = np.zeros_like(flatten(params))
     else:
         params, mean, square, t, memory = state
-    costs, steps, deads, running, stopped = [], [], [], [], "batches"
+    costs, steps, deads, running, dead, stopped = [], [], [], [], False, "batches"
     total = len(batches) if hasattr(batches, "__len__") else None
     bar = progress_bar(total, "Adam", progress)
     # Nothing is overwritten, and the state is made in one assignment: after an interrupt its parts belong together.

@@ -83,8 +83,7 @@ class BatchTopK(NamedTuple):
         return JumpParams(*four, params.threshold), JumpParams(*fresh, np.zeros(np.shape(params.threshold), bool))
 
     def for_evaluation(self, params):
-        threshold = np.full_like(params.b1, params.threshold)
-        return JumpReLU(0.0), JumpParams(*params[:4], threshold)
+        return JumpReLU(0.0), params._replace(threshold=np.full_like(params.b1, params.threshold))
 
 
 EXAMPLES = (BatchTopK(2), BatchTopK(0.7, k_aux=2, alpha=0.5))

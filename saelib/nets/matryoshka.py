@@ -12,7 +12,7 @@ from .topk import TopK
 
 
 class Matryoshka(NamedTuple):
-    """BatchTopK codes; half the squared error, meaned over reconstructions from nested prefixes of the latents.
+    """BatchTopK codes; half the squared error, averaged over reconstructions from nested prefixes of the latents.
 
     ``widths`` are the lengths of the prefixes, in increasing order; all latents together are always the last one.  The
     codes are chosen once, among all.  SAELens adds the squared errors up instead: its cost is this one times twice the
