@@ -15,7 +15,7 @@ import sympy
 from mpmath import mp
 from scipy.integrate import quad
 from scipy.optimize import minimize
-from sklearn.decomposition import PCA
+from sklearn.decomposition import PCA, sparse_encode
 
 import saelib
 from tests import reference
@@ -125,7 +125,7 @@ def test_a5_the_derivative_has_three_indices(slides):
         assert (block[l, j, r] == 0) == (l != r)
 
 
-def test_a6_the_derivative_by_the_means_is_a_vector(slides):
+def test_a6_the_derivative_with_respect_to_the_means_is_a_vector(slides):
     wanted = slopes(lambda r: sum(reference.kl(slides.rho, r_l, mp) for r_l in r), slides.rho_hat)
     assert error(slides.c, wanted) < 1e-12
     assert slides.m > slides.n  # so the examples' index leaves the matrix
@@ -194,14 +194,22 @@ def rounds(params, X, *, zeroed, count):
 
 
 def test_b1_sums_that_are_kept_take_every_step_again():
-    params, X = network(np.random.default_rng(0))
-    after_one = rounds(params, X, zeroed=True, count=1)
-    for P, Q in zip(after_one, rounds(params, X, zeroed=False, count=1), strict=True):
-        assert np.array_equal(P, Q)
-    first = [P - Q for P, Q in zip(after_one, params, strict=True)]
-    right, kept = (rounds(params, X, zeroed=zeroed, count=2) for zeroed in (True, False))
-    for P, Q, step in zip(right, kept, first, strict=True):
-        assert error(Q - P, step) < 1e-12
+    for seed in range(5):
+        params, X = network(np.random.default_rng(seed))
+        after_one = rounds(params, X, zeroed=True, count=1)
+        for P, Q in zip(after_one, rounds(params, X, zeroed=False, count=1), strict=True):
+            assert np.array_equal(P, Q)
+        first = [P - Q for P, Q in zip(after_one, params, strict=True)]
+        right, kept = (rounds(params, X, zeroed=zeroed, count=2) for zeroed in (True, False))
+        for P, Q, step in zip(right, kept, first, strict=True):
+            assert error(Q - P, step) < 1e-12
+
+
+@pytest.mark.parametrize("alpha_h", [0.1, 0.5, 1.9])
+def test_b1_sums_that_are_kept_never_settle_in_a_bowl(alpha_h):
+    kept = np.array([[1 - alpha_h, -1], [alpha_h, 1]])  # of the point and alpha times the sum, at the cost h x^2 / 2
+    assert np.allclose(np.abs(np.linalg.eigvals(kept)), 1)
+    assert abs(1 - alpha_h) < 1  # with sums that begin at zero in every round it does
 
 
 def test_b1_from_zero_all_units_stay_alike():
@@ -211,11 +219,13 @@ def test_b1_from_zero_all_units_stay_alike():
     assert np.abs(W1).max() > 0
 
 
-def test_b1_the_mean_needs_the_whole_forward_pass():
+def test_b1_means_of_one_example_are_the_gradient_of_another_cost():
     params, X = network(np.random.default_rng(2))
     settings = {"lam": 0, "rho": 0.1, "beta": 3}
-    alone = [saelib.sparse_gradient(params, x[np.newaxis], **settings).W1 for x in X]
-    assert distance(np.mean(alone, axis=0), slopes_by("W1", params, X, **settings).astype(float)) > 0.02
+    alone = np.mean([saelib.sparse_gradient(params, x[np.newaxis], **settings).W1 for x in X], axis=0)
+    each = [slopes_by("W1", params, x[np.newaxis], **settings).astype(float) for x in X]
+    assert error(alone, np.mean(each, axis=0)) < 1e-9
+    assert distance(alone, slopes_by("W1", params, X, **settings).astype(float)) > 0.02
 
 
 def test_b2_of_what_the_per_example_line_is_the_gradient():
@@ -283,8 +293,72 @@ def test_b9_sentences_use_most_letters_and_few_words():
     words = [set(re.findall(r"[a-z]+", s.lower())) for s in sentences]
     letters = [set("".join(used)) for used in words]
     assert len(sentences) > 40
-    assert np.median([len(s) for s in letters]) > 13
-    assert np.median([len(s) for s in words]) < 0.1 * len(set.union(*words))
+
+    def share(parts):
+        return np.median([len(part) for part in parts]) / len(set.union(*parts))
+
+    some = len(sentences) // 8  # the alphabet is complete and the vocabulary is not
+    assert len(set.union(*letters)) <= 26 and min(len(part) for part in letters) >= 10
+    assert share(letters[:some]) > 0.5 and share(letters) > 0.5
+    assert share(words) < 0.1 and share(words) < share(words[:some]) / 2
+
+
+def test_b9_a_code_has_no_order():
+    def strengths(word):
+        return [word.count(letter) for letter in "abcdefghijklmnopqrstuvwxyz"]
+
+    assert strengths("listen") == strengths("silent") != strengths("tinsel" + "s")
+
+
+@pytest.mark.parametrize("wish", [0.005, 0.05, 0.2])
+def test_b12_at_the_minimum_the_mean_misses_rho_for_every_weight(wish):
+    rho, pull, gaps = mp.mpf(wish), mp.mpf("0.5"), []  # the error, (q - pull)^2 / 2, would have the mean at 0.5
+    for beta in (1, 10, 100, 1000):
+        q = mp.findroot(
+            lambda q, beta=beta: q - pull + beta * (-rho / q + (1 - rho) / (1 - q)), (rho, pull), solver="anderson"
+        )
+        gaps.append(q - rho)
+    assert all(gap > 0 for gap in gaps) and gaps == sorted(gaps, reverse=True)
+    assert mp.almosteq(1000 * gaps[-1], rho * (1 - rho) * (pull - rho), rel_eps=0.02)
+
+
+def test_b12_at_a_stationary_point_the_two_derivatives_cancel():
+    params, X = network(np.random.default_rng(10))
+    settings = {"lam": 1e-4, "rho": 0.1, "beta": 0.1}
+    params, _ = saelib.lbfgs(params, X, max_iter=5000, tol=0, **settings)
+    whole, of_error = (slopes_by("b1", params, X, **settings | {"beta": beta}).astype(float) for beta in (0.1, 0))
+    means = np.array([float(r) for r in reference.mean_activations(params, X, "sigmoid", mp)])
+    assert np.abs(whole).max() < 1e-4 < 1e-3 < np.abs(of_error).max()
+    assert np.all(np.sign(means - 0.1)[np.abs(of_error) > 1e-3] == -np.sign(of_error)[np.abs(of_error) > 1e-3])
+
+
+def test_b13_a_sigmoid_is_never_zero_and_a_lasso_code_often():
+    assert min(f(mp.mpf(z)) for z in range(-500, 501)) > 0
+    for seed in range(5):
+        rng = np.random.default_rng(seed)
+        D = rng.normal(size=(12, 8))
+        codes = sparse_encode(rng.normal(size=(30, 8)), D / np.linalg.norm(D, axis=1, keepdims=True), alpha=0.5)
+        assert np.mean(codes == 0) > 0.3
+
+
+def test_b14_few_patterns_for_each_input_are_not_few_in_all():
+    for seed in range(5):
+        rng = np.random.default_rng(seed)
+        D, A = rng.normal(size=(40, 20)), np.zeros((500, 40))
+        for i, code in enumerate(A):
+            code[rng.permutation(40)[:2]] = 1 + i % 3
+        X = A @ D
+        values = np.linalg.svd(X - X.mean(axis=0), compute_uv=False) ** 2
+        assert values[2:].sum() > 0.5 * values.sum()  # what the best two leave
+        assert np.count_nonzero(A, axis=1).max() == 2 and np.linalg.matrix_rank(X) == 20
+
+
+def test_b15_the_error_is_zero_only_where_the_output_is_the_input():
+    e = example(np.random.default_rng(11))
+    _, output = reference.feedforward(e[:4], e.x, "sigmoid", mp)  # the output of an untrained network, from its input
+    gaps = [o - x for o, x in zip(output, e.x, strict=True)]
+    assert math.isclose(cost_of_one(e), sum(gap**2 for gap in gaps) / 2, rel_tol=1e-12)
+    assert max(abs(gap) for gap in gaps) > 0.1 and cost_of_one(e) > 0
 
 
 # --- UFLDL -------------------------------------------------------------------------------------------------------
