@@ -10,7 +10,7 @@ import scipy.optimize
 import saelib
 from saelib import nets
 from saelib.architecture import check_architecture, flatten, leaves, unflatten
-from saelib.engine import Minibatches, Objective, adam, lbfgs, linear_decay
+from saelib.train import Minibatches, Objective, adam, lbfgs, linear_decay
 
 SIGMOID = nets.Sigmoid(lam=0.01, rho=0.1, beta=2.0)
 
@@ -48,19 +48,28 @@ def test_the_gradient_of_every_net(net):
     ],
 )
 def test_a_wrong_gradient_does_not_pass(wrong):
-    class Wrong(nets.Sigmoid):
+    class Wrong(nets.ReluL1):
         def backward(self, *arguments):
-            return wrong(*nets.Sigmoid.backward(self, *arguments))
+            return wrong(*nets.ReluL1.backward(self, *arguments))
 
         def __reduce__(self):
-            return _again, tuple(self)
+            return nets.ReluL1, tuple(self)
 
     rng = np.random.default_rng(3)
-    assert check_architecture(Wrong(0.1, 0.2, 3.0), rng.uniform(0.1, 0.9, (9, 4)), rng) > 1e-3
+    assert check_architecture(Wrong(0.1), rng.uniform(0.1, 0.9, (9, 4)), rng) > 1e-3
 
 
-def _again(*settings):
-    return nets.Sigmoid(*settings)
+def test_a_fast_form_that_computes_something_else_is_reported():
+    class Wrong(nets.Sigmoid):
+        def fast(self, params):
+            return nets.Sigmoid(self.lam, self.rho, 2 * self.beta, "linear").fast(params)
+
+        def __reduce__(self):
+            return nets.Sigmoid, tuple(self)
+
+    rng = np.random.default_rng(3)
+    with pytest.raises(ValueError, match="its fast form does not compute the same"):
+        check_architecture(Wrong(0.1, 0.2, 3.0), rng.uniform(0.1, 0.9, (9, 4)), rng)
 
 
 def test_bits_do_not_depend_on_the_number_of_threads():

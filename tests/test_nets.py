@@ -9,7 +9,7 @@ import pytest
 import saelib
 from saelib import nets
 from saelib.architecture import check_architecture, flatten, leaves
-from saelib.engine import Minibatches, Objective, adam
+from saelib.train import Minibatches, Objective, adam
 from saelib.nets.gated import GatedParams
 from saelib.nets.jumprelu import JumpParams
 
