@@ -6,10 +6,9 @@ import numpy as np
 
 from .._checks import in_open_unit_interval, nonnegative, one_of
 from ..architecture import as_it_is
-from ..cost import check_problem, weight_decay
-from ..network import Params, init_params
-
-LIMIT = {np.dtype(np.float32): 80.0, np.dtype(np.float64): 700.0}  # beyond, exp(-z) and its reciprocal would vanish
+from ..backprop import kl_prime
+from ..cost import check_problem, kl_divergence, weight_decay
+from ..network import LIMIT, Params, init_params
 
 
 class Pair(NamedTuple):
@@ -60,8 +59,7 @@ class Sigmoid(NamedTuple):
 
     def penalty(self, mean):
         (rho_hat, rest), rho = mean, self.rho  # (eq-rho-hat)
-        kl = rho * np.log(rho / rho_hat) + (1 - rho) * np.log((1 - rho) / rest)  # (eq-kl)
-        return self.beta * float(kl.sum()), self.beta * (-rho / rho_hat + (1 - rho) / rest)  # (eq-kl-prime)
+        return self.beta * float(kl_divergence(rho, rho_hat, rest).sum()), self.beta * kl_prime(rho, rho_hat, rest)
 
     def backward(self, params, X, target, codes, price):
         W2, b2 = params.W2, params.b2
