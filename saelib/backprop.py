@@ -1,7 +1,5 @@
 """The gradient of the sparse autoencoder's cost, by backpropagation, as the chapters derive it."""
 
-import numpy as np
-
 from ._checks import as_matrix, in_open_unit_interval, nonnegative, one_of, same_shape
 from .cost import check_means, check_problem, means_of, terms_from_forward
 from .network import Params, check_forward, check_params, forward, sigmoid_slope

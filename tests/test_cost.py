@@ -155,7 +155,11 @@ def test_float32_stays_float32_and_agrees_with_float64():
     narrow, X32 = saelib.Params(*(P.astype(np.float32) for P in params)), X.astype(np.float32)
     Z2 = saelib.forward(narrow, X32).Z2
     A2 = saelib.sigmoid(Z2)
-    arrays = [saelib.mean_activation(A2), *saelib.cost.means_of(saelib.forward(narrow, X32)), saelib.kl_divergence(0.1, A2)]
+    arrays = [
+        saelib.mean_activation(A2),
+        *saelib.cost.means_of(saelib.forward(narrow, X32)),
+        saelib.kl_divergence(0.1, A2),
+    ]
     assert {a.dtype for a in arrays} == {np.dtype(np.float32)}
     for output in ("sigmoid", "linear"):
         options = {"lam": 1e-2, "rho": 0.1, "beta": 3, "output": output}

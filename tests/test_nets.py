@@ -9,9 +9,9 @@ import pytest
 import saelib
 from saelib import nets
 from saelib.architecture import check_architecture, flatten, leaves
-from saelib.train import Minibatches, Objective, adam
 from saelib.nets.gated import GatedParams
 from saelib.nets.jumprelu import JumpParams
+from saelib.train import Minibatches, Objective, adam
 
 REFERENCE = json.loads((Path(__file__).parent / "data" / "saelens.json").read_text())["cases"]
 # SAELens' losses have no 1/2: they are FACTOR times ours, and so are their gradients.
