@@ -1,8 +1,8 @@
 """The cost and its gradient on packed parameters, for any autoencoder that keeps the contract of `saelib.architecture`.
 
-No autoencoder is named here.  The data is dealt out in blocks of rows, which stay in the processor's cache; threads share
-the blocks while each product of matrices runs on one thread.  A net that has a `fast` form of its equations is computed
-by that, in memory that is used again.
+No autoencoder is named here.  The data is dealt out in blocks of rows, which stay in the processor's cache; threads
+share the blocks while each product of matrices runs on one thread.  A net that has a `fast` form of its equations is
+computed by that, in memory that is used again.
 """
 
 from collections import deque
