@@ -159,9 +159,9 @@ def check_architecture(net, X, rng, *, n_hidden=5, epsilon=1e-5):
     """Check that ``net`` keeps the contract on the rows ``X``, and return the largest relative error of its gradient.
 
     Codes and reconstructions must have the right shapes and dtypes, in float32 too; blocks must add up to the whole,
-    and a fast form compute the same; the net must survive pickling; and the gradient of `saelib.objective.Objective` is compared with central differences,
-    field by field, at parameters near those of `init`.  Fields whose gradient is a convention are compared with the
-    cost that ``net.smoothed`` gives.
+    and a fast form compute the same; the net must survive pickling; and the gradient of `saelib.objective.Objective` is
+    compared with central differences, field by field, at parameters near those of `init`.  Fields whose gradient is a
+    convention are compared with the cost that ``net.smoothed`` gives.
 
     Parameters
     ----------

@@ -12,6 +12,7 @@ from .cost import reconstruction_error
 from .nets import Sigmoid
 from .train import Minibatches, adam, gradient_descent, lbfgs, linear_decay
 
+
 class _OfANet(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):
     """What estimators have in common once ``params_`` are there; ``_net()`` gives the architecture."""
 

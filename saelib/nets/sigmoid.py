@@ -122,7 +122,7 @@ class Fast:
             self.W2b *= 0.5  # f(z) = (1 + tanh(z/2)) / 2
 
     def work(self, rows):
-        (s2, s1), dtype = self.W1.shape, self.W1.dtype
+        s2, dtype = len(self.W1), self.W1.dtype
         gradient = np.empty(sum(P.size for P in self.params), dtype)
         outputs, hidden = np.empty((2, rows, self.W2b.shape[0]), dtype), np.empty((s2, rows), dtype)
         return Work(*outputs, hidden, gradient, *self.split(gradient))
