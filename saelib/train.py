@@ -241,8 +241,7 @@ def adam(
                 target = X if target is None else as_matrix(target, "target")
                 same_shape(X[:, :1], target[:, :1], ("X", "target"))
                 cost, gradient, dead, params, memory = step(now.params, X, target, memory)
-                if not np.isfinite(cost):
-                    raise ValueError(f"the cost grew beyond all bounds at step {t}; a smaller learning_rate may help")
+                _within_bounds(cost, t)
                 if params is not now.params:
                     now = now.at(params)
                 if hasattr(net, "project"):
@@ -250,6 +249,7 @@ def adam(
                 move = partial(_move, old=now, new=then, gradient=gradient, scratch=scratch, betas=betas)
                 list(run(partial(move, t=t + 1, rate=rate(t)), parts_of(scratch)))
                 t += 1
+                _within_bounds(then.theta, t)
                 params = net.constrain(then.params)
                 if revive_every and t % revive_every == 0 and np.any(dead):
                     params, fresh = net.revive(params, dead, X, rng)
@@ -313,6 +313,11 @@ def _move(part, old, new, gradient, scratch, betas, t, rate):
     np.divide(mean, s, out=s)
     s *= rate / (1 - b1**t)
     np.subtract(old.theta[part], s, out=new.theta[part])  # (eq-adam-step)
+
+
+def _within_bounds(values, t):
+    if not np.isfinite(np.vdot(values, values)):
+        raise ValueError(f"the cost grew beyond all bounds at step {t}; a smaller learning_rate may help")
 
 
 def _constant(value, t):

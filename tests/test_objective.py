@@ -232,7 +232,7 @@ def test_saturated_units_in_float32(z, form):
 @pytest.mark.parametrize("form", ["fast", "plain"])
 @pytest.mark.parametrize("z", [-1000, -300, -81, 81, 300, 1000])
 def test_units_beyond_what_float32_can_hold(z, form):
-    """As in float64, but from 80 on: the bias is pulled by -rho beta where the unit is off, by (1 - rho) beta where on."""
+    """As in float64, but from 80 on: the bias is pulled by -rho beta if the unit is off, else by (1 - rho) beta."""
     params, X = saturated_problem(z, np.float32, spread=0.0)
     J, gradient, _, expected = rows_of_gradients(params, X, form)
     assert gradient.b1[0] == pytest.approx(-0.05 * 3 if z < 0 else 0.95 * 3, rel=1e-6)
