@@ -1,4 +1,4 @@
-"""What threads need: blocks of rows to share, and a BLAS that keeps to one thread meanwhile."""
+"""What the library computes on: blocks of rows, threads that share them, and a BLAS that keeps to one thread."""
 
 import math
 import os

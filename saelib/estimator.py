@@ -66,7 +66,7 @@ class _OfANet(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):
         if self.solver == "lbfgs":
             return self._found(*lbfgs(net, start, X, max_iter=self.max_iter, **options))
         seed, epochs = int(rng.integers(2**31)), whole_number(self.max_iter, "max_iter")
-        batches = Minibatches(X, self.batch_size, epochs=epochs, seed=seed)
+        batches = Minibatches(X, whole_number(self.batch_size, "batch_size"), epochs=epochs, seed=seed)
         return self._found(*adam(net, start, batches, learning_rate=rate, **options))
 
     def _found(self, params, history):

@@ -5,6 +5,7 @@ share the blocks while each product of matrices runs on one thread.  A net that 
 computed by that, in memory that is used again.
 """
 
+import re
 from collections import deque
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import nullcontext
@@ -13,7 +14,7 @@ from threading import Event
 
 import numpy as np
 
-from ._checks import as_floats, as_matrix, function, positive, whole_number
+from ._checks import as_floats, as_matrix, as_rows, function, positive, whole_number
 from ._workplace import blocks_of, number_of_threads, one_blas_thread
 from .architecture import flatten, leaves, unflatten
 
@@ -93,13 +94,10 @@ class Objective:
     def __init__(self, net, X, *, target=None, scale=1.0, n_jobs=None, run=None, like=None, block_rows=None):
         self.net, self.scale, self.like = net, positive(scale, "scale"), like
         self.run = run if run is None else function(run, "run")
-        self.X = X if hasattr(X, "dtype") and len(getattr(X, "shape", ())) == 2 else as_matrix(X)
-        self.target = target
-        if target is not None and len(target) != len(X):
-            raise ValueError(f"target must have a row for each row of X, got {len(target)} and {len(X)}")
+        self.X, self.target = as_rows(X), target
+        if target is not None and len(target) != self.X.shape[0]:
+            raise ValueError(f"target must have a row for each row of X, got {len(target)} and {self.X.shape[0]}")
         self.dtype = np.dtype(np.float32 if self.X.dtype in (np.uint8, np.float32) else np.float64)
-        if 0 in self.X.shape:
-            as_matrix(self.X)
         m = self.X.shape[0]
         rows = m if not getattr(net, "additive", True) else block_rows
         self.blocks = blocks_of(*self.X.shape) if rows is None else blocks_by(m, whole_number(rows, "block_rows"))
@@ -107,8 +105,10 @@ class Objective:
         self.n_jobs = min(number_of_threads(n_jobs), len(self.lanes))
         self.likes, self.spare = {}, deque()  # parameters by their count; memory that no call is using
         self.checked = False  # whether all rows fit the net, which needs parameters to be seen
-        for block in self.blocks:  # now, and not in the midst of a training
-            as_matrix(self.rows(block)[0], f"X[{block.start}:{block.stop}]" if len(self.blocks) > 1 else "X")
+        at_once = len(self.blocks) == 1 or (type(self.X) is np.ndarray and self.X.dtype == self.dtype and scale == 1)
+        self.looks = {"X": slice(None)} if at_once else {f"X[{b.start}:{b.stop}]": b for b in self.blocks}
+        for name, block in self.looks.items():  # now, and not in the midst of a training
+            as_matrix(self.rows(block)[0], name)
         if like is not None:
             self._check(like)
 
@@ -153,8 +153,11 @@ class Objective:
 
     def _check(self, params):
         seen = self.checked and getattr(self.net, "additive", True)
-        for block in [slice(0, 1)] if seen else self.blocks:
-            self.net.check(params, *self.rows(block))
+        for name, block in {"X": slice(0, 1)}.items() if seen else self.looks.items():
+            try:
+                self.net.check(params, *self.rows(block))
+            except ValueError as error:
+                raise ValueError(re.sub("^X ", f"{name} ", str(error))) from None
         self.checked = True
 
     def _two_passes(self, params, run):

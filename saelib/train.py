@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from ._checks import as_matrix, function, nonnegative, positive, same_shape, whole_number
+from ._checks import as_matrix, as_rows, function, generator, nonnegative, positive, same_shape, whole_number
 from ._workplace import parts_of, two_threads
 from .architecture import as_params, flatten, unflatten
 from .backprop import hidden_delta, output_delta
@@ -140,11 +140,13 @@ class Minibatches:
     """
 
     def __init__(self, X, size, *, epochs=1, seed=0, start=0, target=None, scale=1.0):
-        self.X, self.target, self.scale = X, target, positive(scale, "scale")
-        self.size = min(whole_number(size, "size"), X.shape[0])
+        self.X, self.target, self.scale = as_rows(X), target, positive(scale, "scale")
+        if target is not None and len(target) != self.X.shape[0]:
+            raise ValueError(f"target must have a row for each row of X, got {len(target)} and {self.X.shape[0]}")
+        self.size = min(whole_number(size, "size"), self.X.shape[0])
         self.epochs, self.seed = whole_number(epochs, "epochs"), whole_number(seed, "seed", least=0)
         self.start = whole_number(start, "start", least=0)
-        self.per_epoch = -(-X.shape[0] // self.size)
+        self.per_epoch = -(-self.X.shape[0] // self.size)
 
     def __len__(self):
         return max(self.epochs * self.per_epoch - self.start, 0)
@@ -214,8 +216,12 @@ def adam(
         If an argument is outside its range, a batch does not fit, or the cost grows beyond all bounds.
     """
     rate = learning_rate if callable(learning_rate) else partial(_constant, positive(learning_rate, "learning_rate"))
-    betas = tuple(nonnegative(b, "betas") for b in betas)
-    tol, report = nonnegative(tol, "tol"), report or getattr(batches, "per_epoch", 100)
+    if np.shape(betas) != (2,) or not all(0 <= b < 1 for b in betas):
+        raise ValueError(f"betas must be two numbers >= 0 and < 1, got {betas}")
+    if revive_every is not None:
+        revive_every, rng = whole_number(revive_every, "revive_every"), generator(rng)
+    tol, callback = nonnegative(tol, "tol"), callback if callback is None else function(callback, "callback")
+    report = getattr(batches, "per_epoch", 100) if report is None else whole_number(report, "report")
     if state is None:
         none = np.zeros_like(flatten(as_params(params)))
         state = AdamState(params, none, none, 0, None)
@@ -223,7 +229,7 @@ def adam(
     # its parts belong together.
     now, then, done = _Vectors.like(state), _Vectors.like(state), state
     scratch, t, memory = np.empty_like(now.theta), state.t, state.memory
-    costs, steps, deads, running, dead, stopped = [], [], [], [], False, "batches"
+    reports, running, dead, stopped = [], [], False, "batches"
     total = len(batches) if hasattr(batches, "__len__") else None
     bar = progress_bar(total, "Adam", progress)
     try:
@@ -235,8 +241,7 @@ def adam(
                 target = X if target is None else as_matrix(target, "target")
                 same_shape(X[:, :1], target[:, :1], ("X", "target"))
                 cost, gradient, dead, params, memory = step(now.params, X, target, memory)
-                if not np.isfinite(cost):
-                    raise ValueError(f"the cost grew beyond all bounds at step {t}; a smaller learning_rate may help")
+                _within_bounds(cost, t)
                 if params is not now.params:
                     now = now.at(params)
                 if hasattr(net, "project"):
@@ -244,6 +249,7 @@ def adam(
                 move = partial(_move, old=now, new=then, gradient=gradient, scratch=scratch, betas=betas)
                 list(run(partial(move, t=t + 1, rate=rate(t)), parts_of(scratch)))
                 t += 1
+                _within_bounds(then.theta, t)
                 params = net.constrain(then.params)
                 if revive_every and t % revive_every == 0 and np.any(dead):
                     params, fresh = net.revive(params, dead, X, rng)
@@ -256,22 +262,22 @@ def adam(
                 running.append(cost)
                 bar.update(1)
                 if t % report == 0:
-                    costs.append(float(np.mean(running)))
-                    steps.append(t)
-                    deads.append(int(np.sum(dead)))
-                    running = []
-                    bar.set_postfix_str(f"cost {costs[-1]:.4g}", refresh=False)
-                    if callback is not None and callback(t, unflatten(now.theta.copy(), params), costs[-1]):
+                    cost, running = float(np.mean(running)), []
+                    before = reports[-1][0] if reports else np.inf
+                    reports.append((cost, t, int(np.sum(dead))))
+                    bar.set_postfix_str(f"cost {cost:.4g}", refresh=False)
+                    if callback is not None and callback(t, unflatten(now.theta.copy(), params), cost):
                         stopped = "callback"
                         break
-                    if tol and len(costs) > 1 and abs(costs[-2] - costs[-1]) <= tol * abs(costs[-1]):
+                    if tol and abs(before - cost) <= tol * abs(cost):
                         stopped = "converged"
                         break
     except KeyboardInterrupt:
         stopped = "interrupted"
     if running and stopped == "batches":
-        costs, steps, deads = [*costs, float(np.mean(running))], [*steps, t], [*deads, int(np.sum(dead))]
-    return done.params, Descent(np.array(costs), np.array(steps, int), np.array(deads, int), stopped, done)
+        reports.append((float(np.mean(running)), t, int(np.sum(dead))))
+    costs, steps, deads = (np.array([one[i] for one in reports], kind) for i, kind in enumerate((float, int, int)))
+    return done.params, Descent(costs, steps, deads, stopped, done)
 
 
 class _Vectors(NamedTuple):
@@ -307,6 +313,11 @@ def _move(part, old, new, gradient, scratch, betas, t, rate):
     np.divide(mean, s, out=s)
     s *= rate / (1 - b1**t)
     np.subtract(old.theta[part], s, out=new.theta[part])  # (eq-adam-step)
+
+
+def _within_bounds(values, t):
+    if not np.isfinite(np.vdot(values, values)):
+        raise ValueError(f"the cost grew beyond all bounds at step {t}; a smaller learning_rate may help")
 
 
 def _constant(value, t):
