@@ -50,11 +50,13 @@ def answer(kind, values, inputs=slice(None), *, signs=True):
     entries, slack = [np.zeros(0)], [np.zeros(0)]
     for arrays, wanted in zip(values, right(kind)[inputs], strict=True):
         for array, right_array in zip(arrays or (), wanted, strict=False):
-            array = np.nan_to_num(array / (np.max(np.abs(right_array)) or 1), nan=1e9, posinf=2e9, neginf=-2e9)
+            array = array / (np.max(np.abs(right_array)) or 1)
+            largest = np.max(np.abs(array), where=np.isfinite(array), initial=1)
+            array = np.nan_to_num(array, nan=1e9, posinf=2e9, neginf=-2e9)
             if kind.signless:
                 array = turn_rows(array) if signs else np.abs(array)
             entries.append(array.ravel())
-            slack.append(np.full(array.size, TOLERANCE * max(1, np.abs(array).max(initial=0))))
+            slack.append(np.full(array.size, TOLERANCE * largest))
     shapes = tuple(arrays and tuple(array.shape for array in arrays) for arrays in values)
     return Answer(shapes, np.concatenate(entries), np.concatenate(slack))
 

@@ -12,8 +12,7 @@ from textwrap import dedent
 import numpy as np
 
 from ...architecture import flatten, named_leaves, unflatten
-from . import answers
-from .mistakes import Kind, Mistake
+from .kinds import Kind
 
 NAMES = ("params", "X", "target", "codes", "price")
 ALSO = {"net", "self"}  # a function may ask for the net too
@@ -38,45 +37,30 @@ def _kind_of(cls, net, asked):
     made = [one for sizes in SIZES if (one := _case(net, *sizes, "target" in asked))]
     if not made:
         raise ValueError(f"no input was found that {net} accepts")
-    params, m = made[0]["params"], "m = {}, {} inputs".format
-    fields = tuple(name for name, _ in named_leaves(params))
+    label, fields = "m = {}, {} inputs".format, tuple(name for name, _ in named_leaves(made[0]["params"]))
     table = {**_before(net, "target" in asked), **_after(fields)}
-    kind = Kind(
-        "backward",
-        partial(_formula, table),
-        ("net", *NAMES),
-        fields=fields,
-        cases=lambda: [(m(*one["X"].shape), one) for one in made],
-        tried=f"{len(made)} random inputs of various shapes",
-        asked=asked,
-        parts=_parts,
-    )
-    return kind._replace(known=lru_cache(partial(_known, kind, table)))
-
-
-def _known(kind, table):
-    """Return the mistakes that change something in this net, each once, alone and by twos."""
-
-    def mistake(*names):
-        sentences, hints, places = zip(*(table[name][:3] for name in names), strict=True)
-        return Mistake.of(names, sentences, hints, places, partial(kind.formula, frozenset(names)))
+    narrow = tuple(f"{field} " for field in fields)
 
     def together(*names):
-        """Return whether both can be made: not when they change the same place in the source."""
-        texts = [table[name][3] for name in names]
-        return not all(isinstance(text, tuple) for text in texts) or not (
-            texts[0][0] in texts[1][0] or texts[1][0] in texts[0][0]
-        )
+        """Return whether both can be made: not in the same place of the source, nor in two fields."""
+        changes = [table[name][3] for name in names]
+        if all(isinstance(change, tuple) for change in changes):
+            return not (changes[0][0] in changes[1][0] or changes[1][0] in changes[0][0])
+        return not all(name.startswith(narrow) for name in names)
 
-    single, seen = [], [answers.answer(kind, answers.right(kind))]
-    for name in table:
-        known = answers.answer(kind, answers.run(kind, mistake(name).function))
-        if not any(answers.agree(known, other) for other in seen):
-            single.append(name)
-            seen.append(known)
-    wide = [name for name in single if not name.startswith(tuple(f"{field} " for field in kind.fields))]
-    twos = [mistake(a, b) for a, b in combinations(single, 2) if (a in wide or b in wide) and together(a, b)]
-    return tuple(map(mistake, single)), tuple(twos)
+    return Kind(
+        "backward",
+        "",
+        partial(_formula, table),
+        lambda: table,
+        ("net", *NAMES),
+        cases=lambda: [(label(*one["X"].shape), one) for one in made],
+        tried=f"{len(made)} random inputs of various shapes",
+        fields=fields,
+        asked=asked,
+        parts=_parts,
+        together=together,
+    )
 
 
 # --- inputs -----------------------------------------------------------------------------------------------------
