@@ -175,8 +175,8 @@ def _kind(table, cases, tried, signature, doc, given=None, **settings):
             known |= dict(zip(names.split(), value, strict=True)) if " " in names else {names: value}
         return table.scope(on, known)
 
-    def formula(on, *values):
-        return scope(on, values)[wanted or name]
+    def formula(on, *values, **named):
+        return scope(on, (*values, *(named[name] for name in arguments[len(values) :])))[wanted or name]
 
     def words():
         traced = scope((), one.inputs()[0][1])
