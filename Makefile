@@ -29,7 +29,7 @@ export PYTHONUTF8              := 1
 # Several processes side by side: one thread of linear algebra in each.
 ONE_THREAD := OPENBLAS_NUM_THREADS=1 OMP_NUM_THREADS=1
 
-.PHONY: help bench book pdf lite lite-test test test-matrix lab notebooks measured site-test mutants coverage lint audit licenses update data clean
+.PHONY: help bench book pdf lite lite-test test test-matrix lab notebooks measured site-test mutants coverage lint audit licenses update lock data clean
 
 help: ## this list
 	@echo "make book        build the book: open _build/html/index.html afterwards, with or without a network"
@@ -49,16 +49,17 @@ help: ## this list
 	@echo "make audit       look for known vulnerabilities of the installed packages (asks a database on the internet)"
 	@echo "make licenses    list the licenses of the packages that the book needs, and stop at an incompatible one"
 	@echo "make update      try newer versions of the pinned packages on everything, and pin them if all holds (half an hour)"
+	@echo "make lock        write down every package that the pinned ones need, with its version (requirements.lock)"
 	@echo "make data        fetch MNIST, which some chapters use when it is there"
 	@echo "make clean       remove what was built (the folders .venv, .venv-matrix and .venv-update stay)"
 
 # ---------------------------------------------------------------------------------------------------------------
-$(READY): requirements.txt pyproject.toml
+$(READY): requirements.txt requirements.lock pyproject.toml
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "This book needs Python 3.11 or later; " + \
 	    sys.executable + " is " + sys.version.split()[0] + ". Name another: make PYTHON=/path/to/python3.12")'
 	@$(BIN)/python -m pip --version > /dev/null 2>&1 || { echo "Making $(VENV)"; $(PYTHON) -m venv --clear $(VENV); }
 	@echo "Installing the pinned packages into $(VENV) (a minute or two the first time)"
-	@set -o pipefail; $(BIN)/python -m pip install --no-compile -r requirements.txt | \
+	@set -o pipefail; $(BIN)/python -m pip install --no-compile -r requirements.txt --constraint requirements.lock | \
 	    awk '/^Collecting/ {printf "\r  %3d found: %-40s", ++n, $$2} /^Installing/ {printf "\r  %3d found; installing %28s\n", n, ""} {fflush()}'
 	@$(BIN)/python -m pip install --quiet --no-compile --no-deps --editable .
 	@touch $@
@@ -77,7 +78,7 @@ pdf: book
 LITE := $(VENV)/lite-ready
 $(LITE): requirements-lite.txt $(READY)
 	@echo "Installing JupyterLite into $(VENV)"
-	@$(BIN)/python -m pip install --quiet --no-compile --constraint requirements.txt -r requirements-lite.txt
+	@$(BIN)/python -m pip install --quiet --no-compile --constraint requirements.lock -r requirements-lite.txt
 	@touch $@
 
 # Before the book, whose chapters then have a button that leads there.
@@ -125,7 +126,7 @@ MUTMUT         := $(VENV)/mutmut-$(MUTMUT_VERSION)
 
 $(MUTMUT): $(READY)
 	@echo "Installing mutmut into $(VENV)"
-	@$(BIN)/python -m pip install --quiet --no-compile --constraint requirements.txt mutmut==$(MUTMUT_VERSION)
+	@$(BIN)/python -m pip install --quiet --no-compile --constraint requirements.lock mutmut==$(MUTMUT_VERSION)
 	@touch $@
 
 mutants: $(MUTMUT)
@@ -141,7 +142,7 @@ PYREFLY         := $(VENV)/pyrefly-$(PYREFLY_VERSION)
 
 $(PYREFLY): $(READY)
 	@echo "Installing pyrefly into $(VENV)"
-	@$(BIN)/python -m pip install --quiet --no-compile --constraint requirements.txt pyrefly==$(PYREFLY_VERSION)
+	@$(BIN)/python -m pip install --quiet --no-compile --constraint requirements.lock pyrefly==$(PYREFLY_VERSION)
 	@touch $@
 
 # Links and cross-references between the pages are checked by the build itself: `make book` stops at a dangling one.
@@ -178,6 +179,14 @@ licenses: $(READY)
 
 update: $(READY)
 	@$(BIN)/python tools/update_pins.py --jobs $(JOBS) $(ANYWAY)
+	@$(MAKE) --no-print-directory lock
+
+# For Python 3.11 and all later ones, and for every system, at once.
+UV_VERSION := 0.13.9
+lock: $(READY)
+	@$(BIN)/python -m pip install --quiet --no-compile uv==$(UV_VERSION)
+	@$(BIN)/uv pip compile requirements.txt --universal --python-version 3.11 --no-header --no-annotate --quiet \
+	    --output-file requirements.lock
 
 data: $(READY)
 	@$(BIN)/python tools/fetch_mnist.py

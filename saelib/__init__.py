@@ -1,7 +1,7 @@
 """Sparse autoencoders in NumPy, written to be read beside the book.
 
 Rows are samples: ``X`` has shape ``(m, n)``.  The modules in reading order are `network`, `cost`, `backprop`,
-`gradcheck`, `architecture`, `nets`, `engine`, `objective`, `train`, `storage`, `estimator`, `pca`, `sparse_coding`,
+`gradcheck`, `architecture`, `nets`, `objective`, `train`, `storage`, `estimator`, `pca`, `sparse_coding`,
 `metrics`, `datasets` and `progress`; what chapters use beside the mathematics is in `saelib.book`.
 ``import saelib`` loads NumPy and nothing else; what is heavier is loaded when it is first used.
 """
@@ -18,7 +18,6 @@ _HOME = {
         "sigmoid",
         "sigmoid_prime",
         "sigmoid_slope",
-        "log_sigmoid",
         "init_params",
         "forward",
         "pack",
@@ -28,19 +27,16 @@ _HOME = {
         "reconstruction_error",
         "weight_decay",
         "mean_activation",
-        "log_mean_activation",
         "kl_divergence",
-        "sparsity_penalty",
         "sparse_cost",
         "cost_terms",
     ],
-    "backprop": ["kl_prime", "output_delta", "hidden_delta", "sparsity_delta", "sparse_gradient", "cost_and_gradient"],
+    "backprop": ["kl_prime", "output_delta", "hidden_delta", "sparse_gradient", "cost_and_gradient"],
     "gradcheck": ["numerical_gradient", "relative_error", "check_gradient"],
     "architecture": ["Codes", "check_architecture"],
     "nets": [],
-    "engine": [],
     "objective": ["Objective"],
-    "train": ["History", "gradient_descent", "adam", "lbfgs"],
+    "train": ["History", "Minibatches", "gradient_descent", "adam", "linear_decay", "lbfgs"],
     "storage": ["save_params", "load_params", "load_saelens", "save_saelens"],
     "estimator": ["Autoencoder", "SparseAutoencoder"],
     "progress": ["track"],

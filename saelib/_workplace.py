@@ -1,14 +1,13 @@
-"""What `saelib.objective` works with: memory that is used again and again, and a BLAS that keeps to one thread."""
+"""What the library computes on: blocks of rows, threads that share them, and a BLAS that keeps to one thread."""
 
 import math
 import os
 import sys
-from collections import deque
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from contextvars import copy_context
 from functools import cache
-from threading import Event, Lock
+from threading import Lock
 
 import numpy as np
 
@@ -62,53 +61,6 @@ def two_threads():
             return [function(*items[0]), *(result.result() for result in later)]
 
         yield run
-
-
-class Work:
-    """What a thread writes into while it is at a block."""
-
-    def __init__(self, params, rows):
-        s2, s1 = params.W1.shape
-        dtype = params.W1.dtype
-        self.A3, self.delta3 = np.empty((2, rows, s1), dtype)
-        self.delta2, self.slope = np.empty((2, s2, rows), dtype)
-        self.gradient = np.empty(params.W1.size + params.W2.size + s1 + s2, dtype)
-        self.dW1, self.dW2b, self.db1 = split(self.gradient, params)
-
-
-class Memory:
-    """What an evaluation needs: the hidden activations of every block, and a sum of gradients for every lane."""
-
-    def __init__(self, params, blocks, lanes):
-        self.params, self.blocks, dtype = params, blocks, params.W1.dtype
-        self.A2 = {rows.start: np.ones((params.b1.size + 1, rows.stop - rows.start), dtype) for rows in blocks}
-        self.totals = [np.empty(sum(P.size for P in params), dtype) for _ in range(lanes)]
-        self.works, self.stop = deque(), Event()
-
-    def going(self, lane):
-        """Yield the blocks of a lane until somebody says stop."""
-        for rows in lane:
-            if self.stop.is_set():
-                return
-            yield rows
-
-    def take(self):
-        """Return a `Work` that no thread is using; to be appended to ``works`` afterwards."""
-        try:
-            return self.works.pop()
-        except IndexError:
-            return Work(self.params, self.blocks[0].stop)
-
-
-def split(vector, like):
-    """Return views of a vector in the order used here: by W1, by W2 with b2 beside it, and by b1."""
-    W1, W2b, b1 = np.split(vector, [like.W1.size, vector.size - like.b1.size])
-    return W1.reshape(like.W1.shape), W2b.reshape(len(like.b2), -1), b1
-
-
-def join(params):
-    """Return a new vector in the order of `split`."""
-    return np.concatenate([params.W1.ravel(), np.column_stack([params.W2, params.b2]).ravel(), params.b1])
 
 
 def parts_of(vector):

@@ -1,7 +1,7 @@
 """The contract that every autoencoder keeps, and a check of whether it does.
 
 An architecture is a NamedTuple of settings whose methods are its equations; nobody inherits.  The engine
-(`saelib.engine`) knows these methods and no autoencoder by name.  Its cost is
+(`saelib.objective`, `saelib.train`) knows these methods and no autoencoder by name.  Its cost is
 
     J = mean loss of a sample + penalty(mean of what `summary` adds up) + decay(params),
 
@@ -42,6 +42,8 @@ class Architecture(Protocol):
         shape of ``params``.
     ``for_evaluation(params) -> (net, params)``
         The net that stands for this one once it is trained.
+    ``fast(params) -> form``
+        The same two passes in memory that is used again; `saelib.objective.Plain` shows what its methods do.
     ``smoothed(params, X, target) -> (J, fields)``
         Where a gradient is a convention (straight-through, or something held fixed): the cost to which it belongs near
         ``params``, a function of moved parameters, and the names of the fields whose gradient it is.
@@ -161,10 +163,10 @@ def _shaped(pieces, like):
 def check_architecture(net, X, rng, *, n_hidden=5, epsilon=1e-5):
     """Check that ``net`` keeps the contract on the rows ``X``, and return the largest relative error of its gradient.
 
-    Codes and reconstructions must have the right shapes and dtypes, in float32 too; blocks must add up to the whole;
-    the net must survive pickling; and the gradient of `saelib.engine.Objective` is compared with central differences,
-    field by field, at parameters near those of `init`.  Fields whose gradient is a convention are compared with the
-    cost that ``net.smoothed`` gives.
+    Codes and reconstructions must have the right shapes and dtypes, in float32 too; blocks must add up to the whole,
+    and a fast form compute the same; the net must survive pickling; and the gradient of `saelib.objective.Objective` is
+    compared with central differences, field by field, at parameters near those of `init`.  Fields whose gradient is a
+    convention are compared with the cost that ``net.smoothed`` gives.
 
     Parameters
     ----------
@@ -187,15 +189,15 @@ def check_architecture(net, X, rng, *, n_hidden=5, epsilon=1e-5):
     """
     import pickle
 
-    from .engine import Objective
     from .gradcheck import numerical_gradient, relative_error
+    from .objective import Objective
 
     X = np.asarray(X, dtype=float)
     start = net.init(X.shape[1], n_hidden, rng)
     theta = flatten(start)
     params = unflatten(theta + 0.1 * rng.normal(size=theta.size) * (np.abs(theta).mean() + 0.1), start)
     params = net.constrain(params)
-    theta, objective = flatten(params), Objective(net, X, like=params, n_jobs=1)
+    theta, objective = flatten(params), Objective(net, X, like=params, run=map)  # as the equations stand
     J, gradient = objective(theta)
 
     def insist(holds, sentence):
@@ -213,6 +215,9 @@ def check_architecture(net, X, rng, *, n_hidden=5, epsilon=1e-5):
     insist(codes32.A.dtype == np.float32, f"codes of float32 come as {codes32.A.dtype}")
     gradient32 = Objective(net, X.astype(np.float32), like=small, n_jobs=1)(theta.astype(np.float32))[1]
     insist(gradient32.dtype == np.float32, f"the gradient of float32 comes as {gradient32.dtype}")
+    fast = Objective(net, X, like=params, n_jobs=1)(theta)
+    same = relative_error(fast[1], gradient) < 1e-10 and abs(fast[0] - J) <= 1e-10 * abs(J)
+    insist(same, "its fast form does not compute the same as its equations")
     if getattr(net, "additive", True):
         parts = Objective(net, X, like=params, n_jobs=1, block_rows=max(1, len(X) // 3))(theta)
         insist(relative_error(parts[1], gradient) < 1e-10, "blocks of rows do not add up to the whole")

@@ -1,30 +1,22 @@
 """The gradient of the sparse autoencoder's cost, by backpropagation, as the chapters derive it."""
 
-import numpy as np
-
 from ._checks import as_matrix, in_open_unit_interval, nonnegative, one_of, same_shape
-from .cost import check_problem, check_rho_hat, log_mean_activation, terms_from_forward
-from .network import Params, check_forward, check_params, forward, log_sigmoid, sigmoid_slope
+from .cost import check_means, check_problem, means_of, terms_from_forward
+from .network import Params, check_forward, check_params, forward, sigmoid_slope
 
 
-def kl_prime(rho, rho_hat):
-    """Return the derivative of KL(rho || rho_hat) by ``rho_hat``, elementwise.
+def kl_prime(rho, rho_hat, rest=None):
+    """Return the derivative of KL(rho || rho_hat) with respect to ``rho_hat``, elementwise.
 
-    ``rho`` lies strictly between 0 and 1, ``rho_hat`` in [0, 1].  The derivative is infinite at 0 and at 1; there this
+    Arguments and errors are those of `saelib.kl_divergence`.  The derivative is infinite at 0 and at 1; there this
     function returns a large finite number of the right sign.
-
-    Raises
-    ------
-    ValueError
-        If ``rho`` or ``rho_hat`` is outside its range.
     """
-    rho, rho_hat = in_open_unit_interval(rho, "rho"), check_rho_hat(rho_hat)
-    tiny = np.finfo(rho_hat.dtype).tiny
-    return -rho / np.maximum(rho_hat, tiny) + (1 - rho) / np.maximum(1 - rho_hat, tiny)  # (eq-kl-prime)
+    rho, rho_hat, rest = check_means(rho, rho_hat, rest)
+    return -rho / rho_hat + (1 - rho) / rest  # (eq-kl-prime)
 
 
 def output_delta(cache, X, *, output="sigmoid"):
-    """Return delta3, the derivative of each sample's squared error by the output units' pre-activations.
+    """Return delta3, the derivative of each sample's squared error with respect to the output units' pre-activations.
 
     Parameters
     ----------
@@ -76,20 +68,8 @@ def hidden_delta(params, cache, delta3, *, rho, beta):
     if params.W2.shape != (A3.shape[1], Z2.shape[1]):
         raise ValueError(f"W2 must have shape {(A3.shape[1], Z2.shape[1])} to fit cache, got {params.W2.shape}")
     rho, beta = in_open_unit_interval(rho, "rho"), nonnegative(beta, "beta")
-    delta2 = (delta3 @ params.W2) * sigmoid_slope(Z2)
-    return delta2 + beta * sparsity_delta(Z2, rho) if beta else delta2  # (eq-delta2)
-
-
-def sparsity_delta(Z2, rho):
-    """Return kl_prime(rho, rho_hat_j) * f'(z_ij) for each sample i and hidden unit j, shape (m, s2).
-
-    The product is formed from logarithms: for a saturated unit the first factor overflows while the second rounds to
-    zero, yet their product is an ordinary number, and it is what pulls the unit back.
-    """
-    Z2, rho = as_matrix(Z2, "Z2"), in_open_unit_interval(rho, "rho")
-    log_rho_hat, log_rest = log_mean_activation(Z2)
-    log_slope = log_sigmoid(Z2) + log_sigmoid(-Z2)
-    return -rho * np.exp(log_slope - log_rho_hat) + (1 - rho) * np.exp(log_slope - log_rest)
+    price = beta * kl_prime(rho, *means_of(cache))
+    return (delta3 @ params.W2 + price) * sigmoid_slope(Z2)  # (eq-delta2)
 
 
 def sparse_gradient(params, X, *, lam, rho, beta, output="sigmoid"):

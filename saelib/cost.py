@@ -1,12 +1,11 @@
 """The cost function, term by term: reconstruction, weight decay and the sparsity penalty."""
 
-import math
 from typing import NamedTuple
 
 import numpy as np
 
 from ._checks import as_floats, as_matrix, in_open_unit_interval, nonnegative, one_of, same_shape
-from .network import check_params, forward, log_sigmoid
+from .network import check_params, forward, sigmoid
 
 
 class CostTerms(NamedTuple):
@@ -42,38 +41,26 @@ def mean_activation(A2):
     return A2.mean(axis=0, dtype=float).astype(A2.dtype)  # (eq-rho-hat)
 
 
-def kl_divergence(rho, rho_hat):
-    """Return KL(rho || rho_hat) between two coins, elementwise in ``rho_hat``.
+def kl_divergence(rho, rho_hat, rest=None):
+    """Return KL(rho || rho_hat) between two Bernoulli variables, elementwise in ``rho_hat``.
 
-    ``rho`` lies strictly between 0 and 1, ``rho_hat`` in [0, 1].  The divergence is infinite at 0 and at 1; there this
-    function returns the value at the smallest positive float instead, large and finite.
+    Parameters
+    ----------
+    rho : float
+        Strictly between 0 and 1.
+    rho_hat : array
+        In [0, 1].  The divergence is infinite at 0 and at 1; there this function returns the value at the smallest
+        positive float instead, large and finite.
+    rest : array, optional
+        1 - rho_hat where it is known with more digits than the subtraction leaves: the mean of f(-z).
 
     Raises
     ------
     ValueError
-        If ``rho`` or ``rho_hat`` is outside its range.
+        If an argument is outside its range.
     """
-    rho, rho_hat = in_open_unit_interval(rho, "rho"), check_rho_hat(rho_hat)
-    tiny = np.finfo(rho_hat.dtype).tiny
-    return _kl_from_logs(rho, np.log(np.maximum(rho_hat, tiny)), np.log(np.maximum(1 - rho_hat, tiny)))
-
-
-def log_mean_activation(Z2):
-    """Return log(rho_hat) and log(1 - rho_hat) from the pre-activations ``Z2`` (m, s2), each of shape (s2,).
-
-    Both are right for units so saturated that rho_hat itself would round to 0 or to 1.
-    """
-    Z2 = as_matrix(Z2, "Z2")
-    return _log_mean_exp(log_sigmoid(Z2)), _log_mean_exp(log_sigmoid(-Z2))
-
-
-def sparsity_penalty(Z2, rho):
-    """Return the sum over hidden units of KL(rho || rho_hat), from the pre-activations ``Z2`` (m, s2).
-
-    Equal to ``kl_divergence(rho, mean_activation(A2)).sum()``, and still right where a unit is saturated throughout.
-    """
-    rho = in_open_unit_interval(rho, "rho")
-    return float(np.sum(_kl_from_logs(rho, *log_mean_activation(Z2)), dtype=float))  # (eq-sparsity-penalty)
+    rho, rho_hat, rest = check_means(rho, rho_hat, rest)
+    return rho * np.log(rho / rho_hat) + (1 - rho) * np.log((1 - rho) / rest)  # (eq-kl)
 
 
 def cost_terms(params, X, *, lam, rho, beta, output="sigmoid"):
@@ -84,11 +71,17 @@ def cost_terms(params, X, *, lam, rho, beta, output="sigmoid"):
 
 def terms_from_forward(params, cache, X, *, lam, rho, beta):
     """Return the `CostTerms` when the forward pass has been made already; ``cache`` is its `Forward`."""
+    rho_hat, rest = means_of(cache)
     return CostTerms(
         reconstruction=reconstruction_error(cache.A3, X),
         decay=weight_decay(params, lam),
-        sparsity=nonnegative(beta, "beta") * sparsity_penalty(cache.Z2, rho),
+        sparsity=nonnegative(beta, "beta") * float(np.sum(kl_divergence(rho, rho_hat, rest))),  # (eq-sparsity-penalty)
     )
+
+
+def means_of(cache):
+    """Return rho_hat and 1 - rho_hat, both with all their digits: the means of f(z) and of f(-z)."""
+    return mean_activation(cache.A2), mean_activation(sigmoid(-cache.Z2))  # (eq-rho-hat-rest)
 
 
 def sparse_cost(params, X, *, lam, rho, beta, output="sigmoid"):
@@ -133,18 +126,19 @@ def check_columns(params, X):
         raise ValueError(f"b2 must have {X.shape[1]} entries, one for each column of X, got {params.b2.size}")
 
 
-def check_rho_hat(rho_hat):
-    """Return ``rho_hat`` as floats in [0, 1], or say what is wrong with it."""
-    rho_hat = as_floats(rho_hat, "rho_hat")
-    if not np.all((rho_hat >= 0) & (rho_hat <= 1)):
-        raise ValueError(f"rho_hat must lie in [0, 1], got values from {rho_hat.min():.4g} to {rho_hat.max():.4g}")
-    return rho_hat
+def check_means(rho, rho_hat, rest=None):
+    """Return ``rho``, ``rho_hat`` and 1 - rho_hat as floats that a logarithm takes, or say what is wrong with them."""
+    rho, rho_hat = in_open_unit_interval(rho, "rho"), _in_unit_interval(rho_hat, "rho_hat")
+    if rest is None:
+        rest = 1 - rho_hat
+    else:
+        rho_hat, rest = same_shape(rho_hat, _in_unit_interval(rest, "rest"), ("rho_hat", "rest"))
+    tiny = np.finfo(rho_hat.dtype).tiny
+    return rho, np.maximum(rho_hat, tiny), np.maximum(rest, tiny)
 
 
-def _kl_from_logs(rho, log_rho_hat, log_rest):
-    return rho * (math.log(rho) - log_rho_hat) + (1 - rho) * (math.log(1 - rho) - log_rest)  # (eq-kl)
-
-
-def _log_mean_exp(L):
-    largest = L.max(axis=0)
-    return largest + np.log(np.mean(np.exp(L - largest), axis=0, dtype=float)).astype(L.dtype)  # (eq-log-rho-hat)
+def _in_unit_interval(mean, name):
+    mean = as_floats(mean, name)
+    if not np.all((mean >= 0) & (mean <= 1)):
+        raise ValueError(f"{name} must lie in [0, 1], got values from {mean.min():.4g} to {mean.max():.4g}")
+    return mean

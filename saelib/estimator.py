@@ -6,19 +6,11 @@ import numpy as np
 from sklearn.base import BaseEstimator, ClassNamePrefixFeaturesOutMixin, TransformerMixin
 from sklearn.utils.validation import check_is_fitted, validate_data
 
-from . import engine
 from ._checks import as_matrix, one_of, positive, whole_number
 from .architecture import flatten, leaves, unflatten
 from .cost import reconstruction_error
 from .nets import Sigmoid
-from .network import Params, init_params
-from .train import adam, gradient_descent, lbfgs
-
-_SOLVERS = {  # and the options that are their own
-    "lbfgs": (lbfgs,),
-    "adam": (adam, "batch_size"),
-    "gradient_descent": (gradient_descent,),
-}
+from .train import Minibatches, adam, gradient_descent, lbfgs, linear_decay
 
 
 class _OfANet(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):
@@ -56,13 +48,41 @@ class _OfANet(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):
     def _rate(self):
         return positive(self.learning_rate, "learning_rate")
 
+    def _fresh(self, X, rng):
+        return self._net().init(X.shape[1], whole_number(self.n_hidden, "n_hidden"), rng, dtype=X.dtype)
+
+    def _start(self, X, fresh):
+        """Return where the training begins: fresh parameters, or after a warm start those of the fit before."""
+        old = getattr(self, "params_", None)
+        if not self.warm_start or old is None:
+            return fresh
+        came, wanted = ([P.shape for P in leaves(params)] for params in (old, fresh))
+        if came != wanted:
+            raise ValueError(f"warm_start goes on from params_ of shapes {came}, but they must be {wanted}")
+        return unflatten(flatten(old).astype(X.dtype), fresh)
+
+    def _train(self, X, start, rng, rate):
+        net, options = self._net(), {"tol": self.tol, "progress": bool(self.verbose)}
+        if self.solver == "lbfgs":
+            return self._found(*lbfgs(net, start, X, max_iter=self.max_iter, **options))
+        seed, epochs = int(rng.integers(2**31)), whole_number(self.max_iter, "max_iter")
+        batches = Minibatches(X, whole_number(self.batch_size, "batch_size"), epochs=epochs, seed=seed)
+        return self._found(*adam(net, start, batches, learning_rate=rate, **options))
+
+    def _found(self, params, history):
+        self.params_, self.history_, self.state_ = params, history, getattr(history, "state", None)
+        self.n_iter_ = self.state_.t if self.state_ else max(len(history.cost) - 1, 0)
+        if history.stopped == "interrupted":
+            warnings.warn("Training was interrupted; the parameters so far are kept.", stacklevel=4)
+        return self
+
     def _step(self, X):
         """Go one step of Adam on the rows of ``X``, from where the last step or fit ended."""
         if not hasattr(self, "params_"):
             self.params_, self.state_ = self._fresh(X, _generator(self.random_state)), None
         state = getattr(self, "state_", None)
         options = {"state": state, "learning_rate": self._rate()}
-        self.params_, descent = engine.adam(self._net(), self.params_, [X], **options)
+        self.params_, descent = adam(self._net(), self.params_, [X], **options)
         self.state_, self.n_iter_ = descent.state, descent.state.t
         return self
 
@@ -87,7 +107,7 @@ class Autoencoder(_OfANet):
     n_hidden : int
         Number of hidden units.
     solver : {"adam", "lbfgs"}
-        The function of `saelib.engine` that trains.
+        The function of `saelib.train` that trains.
     learning_rate : float
         Adam's step size, which falls in a straight line to 0 over the training.
     batch_size : int
@@ -106,7 +126,7 @@ class Autoencoder(_OfANet):
     Attributes
     ----------
     params_ : NamedTuple of arrays
-    history_ : saelib.engine.Descent or saelib.train.History
+    history_ : saelib.train.Descent or saelib.train.History
     n_iter_, n_features_in_ : int
         Steps of Adam, or iterations of L-BFGS; and the number of inputs.
     """
@@ -133,35 +153,16 @@ class Autoencoder(_OfANet):
     def _net(self):
         return Sigmoid(output="linear") if self.net is None else self.net
 
-    def _fresh(self, X, rng):
-        return self._net().init(X.shape[1], whole_number(self.n_hidden, "n_hidden"), rng, dtype=X.dtype)
-
     def fit(self, X, y=None):
         """Learn from the rows of ``X``, of shape (m, s1), in float32 if they are; ``y`` is ignored.
 
-        A keyboard interrupt ends the training with a warning and keeps the parameters of the last step.
+        A keyboard interrupt ends the training with a warning and keeps the parameters so far.
         """
-        X, rng, net = self._validated(X, reset=True), _generator(self.random_state), self._net()
-        start, old = self._fresh(X, rng), getattr(self, "params_", None)
-        if self.warm_start and old is not None:
-            came, wanted = ([P.shape for P in leaves(params)] for params in (old, start))
-            if came != wanted:
-                raise ValueError(f"warm_start goes on from params_ of shapes {came}, but they must be {wanted}")
-            start = unflatten(flatten(old).astype(X.dtype), start)
-        options = {"tol": self.tol, "progress": bool(self.verbose)}
-        if one_of(self.solver, "solver", ("adam", "lbfgs")) == "lbfgs":
-            self.params_, self.history_ = engine.lbfgs(net, start, X, max_iter=self.max_iter, **options)
-            self.state_, self.n_iter_ = None, max(len(self.history_.cost) - 1, 0)
-        else:
-            seed, epochs = int(rng.integers(2**31)), whole_number(self.max_iter, "max_iter")
-            batches = engine.Minibatches(X, self.batch_size, epochs=epochs, seed=seed)
-            rate = engine.linear_decay(self.learning_rate, len(batches))
-            self.params_, self.history_ = engine.adam(net, start, batches, learning_rate=rate, **options)
-            self.state_ = self.history_.state
-            self.n_iter_ = self.state_.t
-        if self.history_.stopped == "interrupted":
-            warnings.warn("Training was interrupted; the parameters so far are kept.", stacklevel=2)
-        return self
+        X, rng = self._validated(X, reset=True), _generator(self.random_state)
+        one_of(self.solver, "solver", ("adam", "lbfgs"))
+        start = self._start(X, self._fresh(X, rng))
+        steps = whole_number(self.max_iter, "max_iter") * -(-len(X) // whole_number(self.batch_size, "batch_size"))
+        return self._train(X, start, rng, linear_decay(self.learning_rate, steps))
 
     def partial_fit(self, X, y=None):
         """Go one step of Adam on the rows of ``X``, a mini-batch; ``y`` is ignored."""
@@ -201,10 +202,10 @@ class SparseAutoencoder(_OfANet):
 
     Attributes
     ----------
-    params_, history_ : Params, History
+    params_, history_ : saelib.Params, and saelib.train.History or (of Adam) Descent
         What the solver returned.
     n_iter_, n_features_in_ : int
-        The number of iterations made, and of inputs.
+        The number of iterations made (of Adam: steps), and of inputs.
     """
 
     def __init__(
@@ -234,36 +235,16 @@ class SparseAutoencoder(_OfANet):
     def fit(self, X, y=None):
         """Learn from the rows of ``X``, of shape (m, s1), in float32 if they are; ``y`` is ignored.
 
-        A keyboard interrupt ends the training with a warning and keeps the best parameters so far.
+        A keyboard interrupt ends the training with a warning and keeps the parameters so far.
         """
-        X, rng = validate_data(self, X, dtype=[np.float64, np.float32]), _generator(self.random_state)
-        descend, *own = _SOLVERS[one_of(self.solver, "solver", tuple(_SOLVERS))]
-        options = {name: getattr(self, name) for name in ("lam", "rho", "beta", "output", "max_iter", "tol", *own)}
-        if descend is not lbfgs:
-            options["alpha"] = self._rate()
-        if descend is adam:
-            options["rng"] = rng
-        start = self._start(X, rng)
-        self.state_ = None
-        self.params_, self.history_ = descend(start, X, progress=bool(self.verbose), **options)
-        self.n_iter_ = max(len(self.history_.cost) - 1, 0)
-        if self.history_.stopped == "interrupted":
-            warnings.warn("Training was interrupted; the best parameters so far are kept.", stacklevel=2)
-        return self
-
-    def _fresh(self, X, rng):
-        return init_params(X.shape[1], self.n_hidden, rng, dtype=X.dtype)
-
-    def _start(self, X, rng):
-        fresh = self._fresh(X, rng)
-        if not (self.warm_start and hasattr(self, "params_")):
-            return fresh
-        wanted, came = fresh.W1.shape, self.params_.W1.shape
-        if came != wanted:
-            raise ValueError(
-                f"warm_start goes on from params_ with W1 of shape {came}, but W1 must have shape {wanted}"
-            )
-        return Params(*(P.astype(X.dtype) for P in self.params_))
+        X, rng = self._validated(X, reset=True), _generator(self.random_state)
+        one_of(self.solver, "solver", ("lbfgs", "adam", "gradient_descent"))
+        start = self._start(X, self._fresh(X, rng))
+        if self.solver == "gradient_descent":
+            settings = {name: getattr(self, name) for name in ("lam", "rho", "beta", "output", "max_iter", "tol")}
+            found = gradient_descent(start, X, **settings, alpha=self._rate(), progress=bool(self.verbose))
+            return self._found(*found)
+        return self._train(X, start, rng, self._rate() if self.solver == "adam" else None)
 
     def partial_fit(self, X, y=None):
         """Go one step of Adam on the rows of ``X``, a mini-batch; ``y`` is ignored."""

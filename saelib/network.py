@@ -28,11 +28,17 @@ class Forward(NamedTuple):
     A3: np.ndarray
 
 
+# Beyond, exp(-z) or its reciprocal would be too small for a number of full precision.
+LIMIT = {np.dtype(np.float32): np.float32(80), np.dtype(np.float64): np.float64(700)}
+
+
 def sigmoid(Z):
-    """Return the logistic function 1 / (1 + exp(-Z)) elementwise, for any shape and any finite or infinite ``Z``."""
+    """Return the logistic function 1 / (1 + exp(-Z)) elementwise, for any shape and any finite or infinite ``Z``.
+
+    It is never 0: a ``Z`` beyond +-700 (float32: +-80) counts as +-700.
+    """
     Z = as_floats(Z, "Z")
-    E = np.exp(-np.abs(Z))  # never overflows, whichever sign Z has
-    return np.where(Z >= 0, 1, E) / (1 + E)  # (eq-sigmoid)
+    return 1 / (1 + np.exp(-np.clip(Z, -LIMIT[Z.dtype], LIMIT[Z.dtype])))  # (eq-sigmoid)
 
 
 def sigmoid_prime(A):
@@ -45,12 +51,6 @@ def sigmoid_slope(Z):
     """Return the sigmoid's derivative at ``Z``; unlike `sigmoid_prime` it keeps its digits where A rounds to 1."""
     Z = as_floats(Z, "Z")
     return sigmoid(Z) * sigmoid(-Z)  # 1 - f(z) = f(-z), without the subtraction
-
-
-def log_sigmoid(Z):
-    """Return the logarithm of the sigmoid, finite and right where the sigmoid itself would round to 0."""
-    Z = as_floats(Z, "Z")
-    return np.minimum(Z, 0) - np.log1p(np.exp(-np.abs(Z)))
 
 
 def init_params(n_visible, n_hidden, rng, *, dtype=np.float64):

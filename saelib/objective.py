@@ -1,335 +1,301 @@
-"""The cost and its gradient on packed parameters, block by block: what the optimizers call.
+"""The cost and its gradient on packed parameters, for any autoencoder that keeps the contract of `saelib.architecture`.
 
-The formulas are those of `saelib.backprop`.  What makes them fast is where the numbers are: a block of rows stays in
-the processor's cache from its pre-activations to its partial gradient, results are written into memory that is there
-already, and threads share the blocks while each product of matrices runs on one thread.  Within a block, hidden units
-are rows and samples columns, as on the page, and a last row of ones carries the biases of the output units.
+No autoencoder is named here.  The data is dealt out in blocks of rows, which stay in the processor's cache; threads
+share the blocks while each product of matrices runs on one thread.  A net that has a `fast` form of its equations is
+computed by that, in memory that is used again.
 """
 
+import re
 from collections import deque
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager, nullcontext
-from typing import NamedTuple
+from contextlib import nullcontext
+from functools import partial
+from threading import Event
 
 import numpy as np
 
-from ._checks import as_floats, as_matrix, in_open_unit_interval, nonnegative, one_of, positive
-from ._workplace import Memory, Work, blocks_of, join, number_of_threads, one_blas_thread, parts_of, split
-from .backprop import kl_prime, sparsity_delta
-from .cost import kl_divergence, sparsity_penalty, weight_decay
-from .network import Params, pack, sigmoid_slope, unpack
+from ._checks import as_floats, as_matrix, as_rows, function, positive, whole_number
+from ._workplace import blocks_of, number_of_threads, one_blas_thread
+from .architecture import flatten, leaves, unflatten
 
-MULTIPLICATIONS_FOR_TWO = 1 << 24  # in one product of a mini-batch: below, threads cost more time than they save
 LANES = 8  # every LANES-th block is added up in one lane, however many threads there are: the sums are the same
+MULTIPLICATIONS_FOR_TWO = 1 << 24  # of parameters and rows of a batch: below, threads cost more time than they save
+
+
+class Plain:
+    """The two passes of a net on blocks of rows, as its equations stand; what `fast` returns does the same."""
+
+    reuses = False  # whether `encode` and `backward` write into what they gave before
+
+    def __init__(self, net, params):
+        self.net, self.params = net, params
+
+    def work(self, rows):
+        """Return memory for one thread and blocks of so many rows."""
+
+    def encode(self, X, codes=None):
+        """Return the codes of the rows ``X``, perhaps in the memory of earlier ``codes``."""
+        return self.net.encode(self.params, X)
+
+    def summary(self, codes):
+        return self.net.summary(codes)
+
+    def backward(self, X, target, codes, price, work=None):
+        """Return the loss and the gradient (a vector), both summed over the rows."""
+        loss, gradient = self.net.backward(self.params, X, target, codes, price)
+        return loss, flatten(gradient)
+
+    def packed(self, total):
+        """Return a sum of such gradients in the order of `saelib.architecture.flatten`."""
+        return total
+
+
+def form_of(net, params):
+    """Return what computes the two passes of ``net`` at ``params``."""
+    return net.fast(params) if hasattr(net, "fast") else Plain(net, params)
 
 
 class Objective:
-    """The cost of the sparse autoencoder on ``X`` as a function of the packed parameters.
+    """The cost of an autoencoder on ``X`` as a function of its packed parameters, with the gradient.
 
-    ``J, gradient = objective(theta)`` gives what `saelib.cost_and_gradient` gives, to rounding, but faster.  A first
-    pass over blocks of rows sums the activations, for rho_hat; a second computes the deltas and the partial gradients,
-    which are added.
+    ``J, gradient = objective(theta)``, where ``J`` = mean loss of a row + penalty(mean summary) + decay.  A first pass
+    over blocks of rows adds up their summaries (for the sigmoid net: activations, for rho_hat); a second one computes
+    losses and gradients, which are added.
 
     Parameters
     ----------
-    X : array of shape (m, s1)
-        In [0, 1] when the output is sigmoid; float32 is computed in float32.  It may lie in a file (`numpy.memmap`, or
-        anything with ``shape``, ``dtype`` and slices of rows) and be larger than memory: it is read block by block,
-        and beside it there is room for one matrix of hidden activations and some blocks.
-    lam, rho, beta, output
-        As for `saelib.sparse_cost`.
+    net : Architecture
+        For the network of Parts I to III `saelib.nets.Sigmoid`.
+    X : array of shape (m, n)
+        float32 is computed in float32.  It may lie in a file (`numpy.memmap`, or anything with ``shape``, ``dtype`` and
+        slices of rows) and be larger than memory: it is read block by block, and beside it there is room for the codes
+        of all rows and some blocks; bytes are computed in float32.
+    target : array of shape (m, n_out), optional
+        What the output should be; ``X`` itself if not given.
     scale : float
-        Every block is multiplied by it as it is read: 1/255 for images of bytes, which are computed in float32.
+        Every block of ``X`` is multiplied by it as it is read: 1/255 for images of bytes.
     n_jobs : int, optional
         Number of threads that share the blocks; by default as many as there are processors, and in a browser, where
-        Python has no threads, one.  The result is the same.
+        Python has no threads, one.  The result is the same to the last bit.
+    run : callable, optional
+        A function like `map` that computes the blocks elsewhere, such as the ``map`` of a pool of processes.  Codes are
+        then computed a second time in the second pass, so that only sums travel.
+    like : NamedTuple of arrays, optional
+        Parameters of the shapes wanted; without it the number of hidden units follows from the length of ``theta``.
+    block_rows : int, optional
+        Rows of a block.
 
     Raises
     ------
     ValueError
-        If an argument is outside its range, or later ``theta`` does not fit the width of ``X``.
+        If an argument is outside its range, or later ``theta`` does not fit.
     """
 
-    def __init__(self, X, *, lam, rho, beta, output="sigmoid", scale=1.0, n_jobs=None):
-        self.scale = positive(scale, "scale")
-        self.settings = {
-            "lam": nonnegative(lam, "lam"),
-            "rho": in_open_unit_interval(rho, "rho"),
-            "beta": nonnegative(beta, "beta"),
-            "output": one_of(output, "output", ("sigmoid", "linear")),
-        }
-        block_by_block = is_sliced(X) or self.scale != 1
-        self.X = X if is_sliced(X) else as_matrix(X)
+    def __init__(self, net, X, *, target=None, scale=1.0, n_jobs=None, run=None, like=None, block_rows=None):
+        self.net, self.scale, self.like = net, positive(scale, "scale"), like
+        self.run = run if run is None else function(run, "run")
+        self.X, self.target = as_rows(X), target
+        if target is not None and len(target) != self.X.shape[0]:
+            raise ValueError(f"target must have a row for each row of X, got {len(target)} and {self.X.shape[0]}")
         self.dtype = np.dtype(np.float32 if self.X.dtype in (np.uint8, np.float32) else np.float64)
-        self.blocks = blocks_of(*self.X.shape)
-        for rows in self.blocks if block_by_block else [slice(None)]:
-            name = f"X[{rows.start}:{rows.stop}]" if block_by_block else "X"
-            as_matrix(self.rows(rows), name, unit_interval=output == "sigmoid")
+        m = self.X.shape[0]
+        rows = m if not getattr(net, "additive", True) else block_rows
+        self.blocks = blocks_of(*self.X.shape) if rows is None else blocks_by(m, whole_number(rows, "block_rows"))
         self.lanes = [self.blocks[k::LANES] for k in range(min(LANES, len(self.blocks)))]
         self.n_jobs = min(number_of_threads(n_jobs), len(self.lanes))
-        self.spare = deque()  # memory that no call is using
+        self.likes, self.spare = {}, deque()  # parameters by their count; memory that no call is using
+        self.checked = False  # whether all rows fit the net, which needs parameters to be seen
+        at_once = len(self.blocks) == 1 or (type(self.X) is np.ndarray and self.X.dtype == self.dtype and scale == 1)
+        self.looks = {"X": slice(None)} if at_once else {f"X[{b.start}:{b.stop}]": b for b in self.blocks}
+        for name, block in self.looks.items():  # now, and not in the midst of a training
+            as_matrix(self.rows(block)[0], name)
+        if like is not None:
+            self._check(like)
 
     def __call__(self, theta):
-        """Return the cost (float) and its gradient (a vector like ``theta``, with the dtype of ``X``)."""
-        return self._compute(self._cost_and_gradient, theta)
+        """Return the cost (float) and its gradient, a vector of the dtype in which ``X`` is computed."""
+        params = self.params(theta)
+        self._check(params)
+        with one_blas_thread() if len(self.blocks) > 1 else nullcontext():
+            if self.run is not None:
+                return self._elsewhere(params)
+            if self.n_jobs == 1:
+                return self._two_passes(params, map)
+            with ThreadPoolExecutor(self.n_jobs) as pool:
+                return self._two_passes(params, pool.map)
 
     def cost(self, theta):
-        """Return the cost alone, in about half the time."""
-        return self._compute(self._cost, theta)
+        """Return the cost alone, without saving the time that the gradient takes."""
+        return self(theta)[0]
 
-    def _compute(self, what, theta):
-        params = self.params(theta)
-        with self._memory(params) as memory, one_blas_thread() if len(self.blocks) > 1 else nullcontext():
-            if self.n_jobs == 1:
-                return what(params, memory, map)
-            with ThreadPoolExecutor(self.n_jobs) as pool:
-                try:
-                    return what(params, memory, pool.map)
-                except BaseException:  # Ctrl-C, or an error in a worker: let the others stop at their next block
-                    memory.stop.set()
-                    raise
-
-    def rows(self, rows):
-        """Return a slice of the rows of ``X`` as floating-point numbers, scaled."""
-        X = self.X[rows]
-        return X if X.dtype == self.dtype and self.scale == 1 else np.multiply(X, self.scale, dtype=self.dtype)
+    def rows(self, block):
+        """Return a slice of ``X`` and of the targets as floating-point numbers, ``X`` scaled."""
+        X = self.X[block]
+        X = X if X.dtype == self.dtype and self.scale == 1 else np.multiply(X, self.scale, dtype=self.dtype)
+        return X, X if self.target is None else as_floats(self.target[block], "target").astype(self.dtype, copy=False)
 
     def params(self, theta):
-        """Return ``theta`` as `Params`; the number of hidden units follows from its length."""
+        """Return ``theta`` in the shape that the net's parameters have."""
         theta = as_floats(theta, "theta")
-        n = self.X.shape[1]
-        n_hidden = theta.size // (2 * n + 1)
-        if theta.ndim != 1 or n_hidden < 1 or theta.size != n_hidden * (2 * n + 1) + n:
-            raise ValueError(f"theta must be a vector of s2 * {2 * n + 1} + {n} numbers, got shape {theta.shape}")
         if not np.isfinite(theta).all():
             raise ValueError(f"theta must be finite, but theta[{np.argmin(np.isfinite(theta))}] is not")
-        like = Params(np.empty((n_hidden, n)), np.empty(n_hidden), np.empty((n, n_hidden)), np.empty(n))
-        return unpack(theta.astype(self.dtype), like)
+        return unflatten(theta.astype(self.dtype, copy=False), self.like or self._like(theta.size))
 
-    def _cost(self, params, memory, run):
-        layers, output = Layers.of(params, self.settings["output"]), self.settings["output"]
-        rho_hat, _, saturated = self._first_pass(params, layers, memory, run)
+    def _like(self, size):
+        """Return parameters of ``size`` numbers: their count is linear in the number of hidden units."""
+        if size in self.likes:
+            return self.likes[size]
+        rng, n = np.random.default_rng(0), self.X.shape[1]
+        one, two = (sum(np.size(P) for P in leaves(self.net.init(n, h, rng))) for h in (1, 2))
+        hidden = 1 + (size - one) // (two - one) if two > one else 1
+        self.likes[size] = self.net.init(n, max(int(hidden), 1), rng)
+        return self.likes[size]
 
-        def squares_of_lane(lane):
-            work, squares = memory.take(), 0.0
-            for rows in lane:
-                squares += error_of_block(layers, self.rows(rows), memory.A2[rows.start], output, work)
-            memory.works.append(work)
-            return squares
+    def _check(self, params):
+        seen = self.checked and getattr(self.net, "additive", True)
+        for name, block in {"X": slice(0, 1)}.items() if seen else self.looks.items():
+            try:
+                self.net.check(params, *self.rows(block))
+            except ValueError as error:
+                raise ValueError(re.sub("^X ", f"{name} ", str(error))) from None
+        self.checked = True
 
-        squares = sum(run(squares_of_lane, map(memory.going, self.lanes)))
-        return self._sum_of_terms(squares, params, rho_hat, saturated)
-
-    def _cost_and_gradient(self, params, memory, run):
-        lam, _, _, output = self.settings.values()
-        layers, m = Layers.of(params, output), self.X.shape[0]
-        rho_hat, pull, saturated = self._first_pass(params, layers, memory, run)
-
-        def gradient_of_lane(lane, total):
-            work, squares = memory.take(), 0.0
-            total.fill(0)
-            for rows in lane:
-                exact = None if saturated is None else saturated.of(rows)
-                squares += gradient_of_block(layers, self.rows(rows), memory.A2[rows.start], pull, output, work, exact)
-                total += work.gradient
-            memory.works.append(work)
-            return squares
-
-        squares = sum(run(gradient_of_lane, map(memory.going, self.lanes), memory.totals))
-        W1, W2b, b1 = split(sum(memory.totals) / m, params)
-        gradient = Params(W1 + lam * params.W1, b1, W2b[:, :-1] + lam * params.W2, W2b[:, -1])
-        return self._sum_of_terms(squares, params, rho_hat, saturated), pack(gradient)
-
-    def _first_pass(self, params, layers, memory, run):
-        """Write the hidden activations into the memory, and return rho_hat and what `penalty_delta` gives."""
+    def _two_passes(self, params, run):
+        form = form_of(self.net, params)
+        memory = self._memory(form)
 
         def sums_of_lane(lane):
-            return sum(activations_of_block(layers, self.rows(rows), memory.A2[rows.start]) for rows in lane)
+            total = 0.0
+            for block in memory.going(lane):
+                codes = memory.codes[block.start] = form.encode(self.rows(block)[0], memory.codes.get(block.start))
+                total = total + form.summary(codes)
+            return total
 
-        def Z2(units):
-            return np.concatenate([self.rows(rows) @ params.W1[units].T + params.b1[units] for rows in self.blocks])
+        def gradient_of_lane(lane, total):
+            work, loss = memory.take(), 0.0
+            total.fill(0)
+            for block in memory.going(lane):
+                one, gradient = form.backward(*self.rows(block), memory.codes[block.start], price, work)
+                loss, memory.codes[block.start] = loss + one, memory.codes[block.start] if form.reuses else None
+                total += gradient
+            memory.works.append(work)
+            return loss
 
-        rho_hat, square = sum(run(sums_of_lane, map(memory.going, self.lanes))) / self.X.shape[0]
-        pull, saturated = penalty_delta(rho_hat, square, Z2, self.settings, self.dtype)
-        return rho_hat, pull, saturated
+        try:
+            mean = sum(run(sums_of_lane, self.lanes)) / self.X.shape[0]
+            penalty, price = self.net.penalty(mean)
+            loss = sum(run(gradient_of_lane, self.lanes, memory.totals))
+        except BaseException:  # Ctrl-C, or an error in a worker: let the others stop at their next block
+            memory.stop.set()
+            raise
+        J, gradient = self._total(params, loss, form.packed(sum(memory.totals)), penalty)
+        self.spare.append(memory)  # not after an error: a worker may still be writing
+        return J, gradient
 
-    def _sum_of_terms(self, squares, params, rho_hat, saturated):
-        lam, rho, beta, _ = self.settings.values()
-        penalty = kl_divergence(rho, rho_hat if saturated is None else rho_hat[~saturated.units]).sum()
-        penalty = float(penalty) + (saturated.penalty if saturated else 0.0)
-        return squares / (2 * self.X.shape[0]) + weight_decay(params, lam) + beta * penalty
+    def _elsewhere(self, params):
+        net, data = self.net, [self.rows(block) for block in self.blocks]
+        mean = sum(self.run(partial(_summary_of, net, params), data)) / self.X.shape[0]
+        penalty, price = net.penalty(mean)
+        parts = list(self.run(partial(_gradient_of, net, params, price), data))
+        return self._total(params, sum(part[0] for part in parts), sum(part[1] for part in parts), penalty)
 
-    @contextmanager
-    def _memory(self, params):
-        """Lend the memory for an evaluation: that of an earlier one, if no other thread has it and it fits."""
+    def _total(self, params, loss, gradient, penalty):
+        m = self.X.shape[0]
+        decay, slope = self.net.decay(params)
+        gradient = gradient / m if slope is None else gradient / m + flatten(slope)
+        return float(loss / m + penalty + decay), gradient.astype(self.dtype, copy=False)
+
+    def _memory(self, form):
+        """Return memory for an evaluation: that of an earlier one, if no other thread has it and it fits."""
+        shapes = type(form), [P.shape for P in leaves(form.params)]
         try:
             memory = self.spare.pop()
         except IndexError:
             memory = None
-        if memory is None or memory.params.W1.shape != params.W1.shape or memory.blocks != self.blocks:
-            memory = Memory(params, self.blocks, len(self.lanes))
-        yield memory
-        self.spare.append(memory)  # not after an error: a worker may still be writing
+        return memory.of(form) if memory and memory.shapes == shapes else _Memory(form, self, shapes)
 
 
-class BatchGradient:
-    """The gradient on some rows of an objective alone, for a loop that asks for it thousands of times.
+class _Memory:
+    """What an evaluation needs: the codes of every block, and a sum of gradients for every lane."""
 
-    ``gradient = batch_gradient(theta, rows)``, where ``rows`` is an array of indices. Vectors have the order of
-    `split`, and the next call overwrites the result. Nothing is checked. The rows are one block, or two where there is
-    so much to multiply that ``run``, a function like `map`, may give each to a thread; the result is the same.
+    def __init__(self, form, objective, shapes):
+        self.shapes, self.form, self.rows = shapes, form, objective.blocks[0].stop
+        size = sum(P.size for P in leaves(form.params))
+        self.totals = [np.empty(size, objective.dtype) for _ in objective.lanes]
+        self.codes, self.works, self.stop = {}, deque(), Event()
+
+    def of(self, form):
+        self.form = form
+        return self
+
+    def going(self, lane):
+        """Yield the blocks of a lane until somebody says stop."""
+        for block in lane:
+            if self.stop.is_set():
+                return
+            yield block
+
+    def take(self):
+        """Return a thread's memory that no thread is using; to be appended to ``works`` afterwards."""
+        try:
+            return self.works.pop()
+        except IndexError:
+            return self.form.work(self.rows)
+
+
+def _summary_of(net, params, block):
+    return net.summary(net.encode(params, block[0]))
+
+
+def _gradient_of(net, params, price, block):
+    X, target = block
+    form = Plain(net, params)
+    return form.backward(X, target, form.encode(X), price)
+
+
+def blocks_by(m, rows):
+    """Return slices of so many rows, the last one perhaps shorter, that make up m rows."""
+    return [slice(i, min(i + rows, m)) for i in range(0, m, rows)]
+
+
+class Step:
+    """Cost and gradient of one mini-batch after the other, in memory that is used again.
+
+    ``run`` is a function like `map` that may give each half of a large batch to a thread; the result is the same.
     """
 
-    def __init__(self, objective, like, run=map):
-        self.objective, self.like, self.run, self.memories = objective, like, run, {}
-        lam = objective.settings["lam"]
-        rates = np.full_like(like.W1, lam), np.zeros_like(like.b1), np.full_like(like.W2, lam), np.zeros_like(like.b2)
-        self.decay = join(Params(*rates))
+    def __init__(self, net, run=map):
+        self.net, self.run, self.spare = net, run, {}
 
-    def __call__(self, theta, rows):
-        objective, output = self.objective, self.objective.settings["output"]
-        W1, W2b, b1 = split(theta, self.like)
-        layers, m = Layers.of_stacked(W1, b1, W2b, output), len(rows)
-        halves = np.array_split(rows, 1 if m * W1.size < MULTIPLICATIONS_FOR_TWO else 2)
-        if m not in self.memories:
-            A2 = [np.ones((len(W1) + 1, len(half)), theta.dtype) for half in halves]
-            self.memories[m] = A2, [Work(self.like, len(half)) for half in halves]
-        A2, works = self.memories[m]
+    def __call__(self, params, X, target, memory):
+        """Return cost, gradient (a vector that the next call may overwrite), dead latents, params and memory."""
+        net, m = self.net, len(X)
+        net.check(params, X, target)
+        form = form_of(net, params)
+        size = sum(P.size for P in leaves(params))
+        halves = 2 if m * size >= 2 * MULTIPLICATIONS_FOR_TWO and getattr(net, "additive", True) else 1
+        parts = blocks_by(m, -(-m // halves))
+        kept, works = self.spare.get(m) or ([None] * len(parts), [form.work(part.stop - part.start) for part in parts])
+        codes = list(self.run(form.encode, [X[part] for part in parts], kept))
+        summary = sum(form.summary(one) for one in codes)
+        mean, dead = summary / m, False
+        if hasattr(net, "remember"):
+            params, memory, mean = net.remember(params, memory, mean)
+            form, dead = form_of(net, params), mean == 0
+        penalty, price = net.penalty(mean)
 
-        def activations(half, A2):
-            X = objective.rows(half)
-            return X, activations_of_block(layers, X, A2)
+        def gradient_of(part, codes, work):
+            return form.backward(X[part], target[part], codes, price, work)
 
-        X, sums = zip(*self.run(activations, halves, A2), strict=True)
-        rho_hat, square = np.sum(sums, axis=0) / m
-
-        def Z2(units):
-            return np.concatenate([x @ W1[units].T + b1[units] for x in X])
-
-        pull, saturated = penalty_delta(rho_hat, square, Z2, objective.settings, theta.dtype)
-
-        def gradient(X, A2, work, start):
-            exact = None if saturated is None else saturated.of(slice(start, start + len(X)))
-            return gradient_of_block(layers, X, A2, pull, output, work, exact)
-
-        def mean_and_decay(part):
-            total = works[0].gradient[part]
-            for other in works[1:]:
-                total += other.gradient[part]
-            total /= m
-            total += self.decay[part] * theta[part]
-
-        list(self.run(gradient, X, A2, works, (0, len(X[0]))))
-        list(self.run(mean_and_decay, parts_of(theta)))
-        return works[0].gradient
-
-
-class Layers(NamedTuple):
-    """The parameters as the blocks want them: halved where tanh(z/2) follows, biases beside the weights of layer 2."""
-
-    W1: np.ndarray  # (s2, s1), half
-    b1: np.ndarray  # (s2, 1), half
-    W2: np.ndarray  # (s3, s2)
-    W2b: np.ndarray  # (s3, s2 + 1), half for a sigmoid output
-
-    @classmethod
-    def of(cls, params, output):
-        return cls.of_stacked(params.W1, params.b1, np.column_stack([params.W2, params.b2]), output)
-
-    @classmethod
-    def of_stacked(cls, W1, b1, W2b, output):
-        return cls(W1 / 2, b1[:, np.newaxis] / 2, W2b[:, :-1], W2b / 2 if output == "sigmoid" else W2b)
-
-
-class Saturated(NamedTuple):
-    """Saturated hidden units: a mask, their f'(z2) and their term of the delta (units, samples), and their penalty."""
-
-    units: np.ndarray
-    slope: np.ndarray
-    delta: np.ndarray
-    penalty: float
-
-    def of(self, rows):
-        return self._replace(slope=self.slope[:, rows], delta=self.delta[:, rows])
-
-
-def penalty_delta(rho_hat, square, Z2, settings, dtype):
-    """Return the delta of the penalty but for the slopes, beta * kl_prime(rho, rho_hat), as a column, and `Saturated`.
-
-    Units near 0 or 1 for nearly all samples are left to logarithms: of their slopes a (1 - a), rounding would leave too
-    few digits. ``square`` is the mean of a^2, and ``Z2(units)`` gives pre-activations.
-    """
-    rho, beta = settings["rho"], settings["beta"]
-    pull, margin = np.zeros((rho_hat.size, 1), dtype), np.finfo(dtype).eps ** 0.4
-    plain = margin < rho_hat - square  # the mean slope, and rho_hat (1 - rho_hat) is at least that
-    if plain.all() or not beta:
-        pull[:, 0] = beta * kl_prime(rho, rho_hat) if beta else 0
-        return pull, None
-    pull[plain, 0] = beta * kl_prime(rho, rho_hat[plain])
-    Z2 = Z2(~plain)
-    delta, penalty = beta * sparsity_delta(Z2, rho).T, sparsity_penalty(Z2, rho)
-    return pull, Saturated(~plain, sigmoid_slope(Z2).T, delta, penalty)
-
-
-def activations_of_block(layers, X, A2):
-    """Write the hidden activations of the rows ``X`` into ``A2`` (s2 + 1, rows), whose last row of ones stays as it is.
-
-    Return their sums, and the sums of their squares, over the rows: (2, s2), float64.
-    """
-    A2 = A2[:-1]
-    np.matmul(layers.W1, X.T, out=A2)
-    A2 += layers.b1
-    _sigmoid_of_double(A2)
-    return np.array([A2.sum(axis=1), np.einsum("ji,ji->j", A2, A2)], dtype=float)
-
-
-def error_of_block(layers, X, A2, output, work):
-    """Write the output for the rows ``X`` and its error into ``work``; return the sum of squared errors.
-
-    ``A2`` holds their hidden activations as `activations_of_block` leaves them.
-    """
-    A3, error = work.A3[: len(X)], work.delta3[: len(X)]
-    np.matmul(A2.T, layers.W2b.T, out=A3)
-    if output == "sigmoid":
-        _sigmoid_of_double(A3)
-    np.subtract(A3, X, out=error)
-    return float(np.vdot(error, error))
-
-
-def gradient_of_block(layers, X, A2, pull, output, work, saturated=None):
-    """Write the sum over the rows ``X`` of their gradients into ``work``; return their sum of squared errors.
-
-    ``A2`` is that of `error_of_block`, and ``pull`` is beta * kl_prime(rho, rho_hat), a column, the same for every row.
-    """
-    squares, rows, hidden = error_of_block(layers, X, A2, output, work), len(X), A2[:-1]
-    A3, delta3, delta2, slope = work.A3[:rows], work.delta3[:rows], work.delta2[:, :rows], work.slope[:, :rows]
-    if output == "sigmoid":
-        delta3 *= A3
-        np.subtract(1, A3, out=A3)
-        delta3 *= A3
-    np.matmul(layers.W2.T, delta3.T, out=delta2)
-    exact = delta2[saturated.units] * saturated.slope + saturated.delta if saturated else None
-    delta2 += pull
-    np.subtract(1, hidden, out=slope)
-    slope *= hidden
-    delta2 *= slope
-    if saturated:
-        delta2[saturated.units] = exact
-    np.matmul(delta2, X, out=work.dW1)
-    np.matmul(delta3.T, A2.T, out=work.dW2b)
-    delta2.sum(axis=1, out=work.db1)
-    return squares
-
-
-def _sigmoid_of_double(Z):
-    """Overwrite ``Z`` with the sigmoid of 2 ``Z``, which is (tanh(Z) + 1) / 2: one fast function and no division."""
-    np.tanh(Z, out=Z)
-    Z *= 0.5
-    Z += 0.5
-
-
-def is_sliced(X):
-    """Say whether ``X`` is to be read a block at a time: an array of bytes, or what is no NumPy array but like one."""
-    return (
-        X.dtype == np.uint8 if isinstance(X, np.ndarray) else hasattr(X, "dtype") and len(getattr(X, "shape", ())) == 2
-    )
+        losses, gradients = zip(*self.run(gradient_of, parts, codes, works), strict=True)
+        if form.reuses:
+            self.spare[m] = codes, works
+        total = gradients[0]
+        for other in gradients[1:]:
+            total += other
+        total = form.packed(total)
+        total /= m
+        decay, slope = net.decay(params)
+        if slope is not None:
+            total += flatten(slope)
+        return float(sum(losses) / m + penalty + decay), total, dead, params, memory

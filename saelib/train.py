@@ -1,17 +1,18 @@
-"""Descending: the textbook gradient descent, Adam and L-BFGS, each returning ``(params, history)``."""
+"""Going downhill: the lecture notes' gradient descent on the page's functions; Adam and L-BFGS for any autoencoder."""
 
 import math
-from itertools import repeat
+from functools import partial
 from typing import NamedTuple
 
 import numpy as np
 
-from ._checks import as_matrix, function, generator, nonnegative, positive, whole_number
-from ._workplace import join, parts_of, split, two_threads
+from ._checks import as_matrix, as_rows, function, generator, nonnegative, positive, same_shape, whole_number
+from ._workplace import parts_of, two_threads
+from .architecture import as_params, flatten, unflatten
 from .backprop import hidden_delta, output_delta
-from .cost import check_columns, check_problem, terms_from_forward
-from .network import Params, check_params, forward, pack, unpack
-from .objective import BatchGradient, Objective, is_sliced
+from .cost import check_problem, terms_from_forward
+from .network import Params, forward, pack
+from .objective import Objective, Step
 from .progress import progress_bar
 
 LBFGS_ADVICE = "data or first weights nearer to 1 in size may help"
@@ -20,8 +21,8 @@ LBFGS_ADVICE = "data or first weights nearer to 1 in size may help"
 class History(NamedTuple):
     """How a training went.
 
-    ``cost[k]`` is the cost after k iterations (of Adam: epochs), ``evaluations[k]`` how often the whole data had been
-    gone through until then, and ``stopped`` says why it ended: "converged", "max_iter", "callback" or "interrupted".
+    ``cost[k]`` is the cost after k iterations, ``evaluations[k]`` how often the whole data had been gone through until
+    then, and ``stopped`` says why it ended: "converged", "max_iter", "callback" or "interrupted".
     """
 
     cost: np.ndarray
@@ -93,101 +94,278 @@ def gradient_descent(
     return record.best, record.history()
 
 
-def adam(
-    params,
-    X,
-    *,
-    lam,
-    rho,
-    beta,
-    rng,
-    alpha=1e-3,
-    batch_size=256,
-    output="sigmoid",
-    max_iter=100,
-    tol=1e-7,
-    progress=False,
-    callback=None,
-):
-    """Train by Adam on mini-batches (Kingma and Ba, 2015); rho_hat is the mean over the batch.
+class AdamState(NamedTuple):
+    """All that `adam` needs to go on exactly where it stopped: after ``t`` steps, with its two moving averages."""
 
-    Arguments, results and errors are those of `gradient_descent`, but an iteration is an epoch, and:
+    params: tuple
+    mean: np.ndarray
+    square: np.ndarray
+    t: int
+    memory: object
+
+
+class Descent(NamedTuple):
+    """How a training by mini-batches went.
+
+    ``cost[i]`` is the mean cost of the batches between step ``steps[i - 1]`` and step ``steps[i]``, ``dead[i]`` the
+    number of latents that then counted as dead (0 for nets without latents), ``stopped`` one of "batches", "converged",
+    "callback" and "interrupted", and ``state`` what to give to `adam` to go on.
+    """
+
+    cost: np.ndarray
+    steps: np.ndarray
+    dead: np.ndarray
+    stopped: str
+    state: AdamState
+
+
+class Minibatches:
+    """The rows of ``X`` in mini-batches, shuffled anew in every epoch.
+
+    The order of epoch e follows from the seed and e alone, so that a training can be resumed at any step.
 
     Parameters
     ----------
-    rng : numpy.random.Generator
-        Shuffles the samples before every epoch.
-    alpha : float
-        The step size; the other constants keep their published values.
-    batch_size : int
-        Samples in a mini-batch; the last one of an epoch may be smaller.
+    X : array of shape (m, n)
+        It may lie in a file; a batch is read when it is its turn.
+    size : int
+        Rows of a batch; the last one of an epoch may be smaller.
+    epochs : int
+    seed : int
+    start : int
+        Number of batches to leave out, because they were used already: the ``t`` of an `AdamState`.
+    target : array of shape (m, n_out), optional
+    scale : float
+        As for `Objective`.
     """
-    params, X = check_problem(params, X, output)
-    alpha, rng, m = positive(alpha, "alpha"), generator(rng), X.shape[0]
-    batch_size = min(whole_number(batch_size, "batch_size"), m)
-    whole, theta, t = Objective(X, lam=lam, rho=rho, beta=beta, output=output), join(params), 0
-    mean, square, step = np.zeros_like(theta), np.zeros_like(theta), np.empty_like(theta)
 
-    def update(part, gradient, t):
-        """One step of Adam for a part of the parameters, in memory that is there already."""
-        m, v, s, g = mean[part], square[part], step[part], gradient[part]
-        m *= 0.9
-        m += np.multiply(g, 0.1, out=s)  # (eq-adam-mean)
-        v *= 0.999
-        v += np.multiply(g, np.multiply(g, 0.001, out=s), out=s)  # (eq-adam-square)
-        np.sqrt(v, out=s)
-        s /= math.sqrt(1 - 0.999**t)
-        s += 1e-8
-        np.divide(m, s, out=s)
-        s *= alpha / (1 - 0.9**t)
-        theta[part] -= s  # (eq-adam-step)
+    def __init__(self, X, size, *, epochs=1, seed=0, start=0, target=None, scale=1.0):
+        self.X, self.target, self.scale = as_rows(X), target, positive(scale, "scale")
+        if target is not None and len(target) != self.X.shape[0]:
+            raise ValueError(f"target must have a row for each row of X, got {len(target)} and {self.X.shape[0]}")
+        self.size = min(whole_number(size, "size"), self.X.shape[0])
+        self.epochs, self.seed = whole_number(epochs, "epochs"), whole_number(seed, "seed", least=0)
+        self.start = whole_number(start, "start", least=0)
+        self.per_epoch = -(-self.X.shape[0] // self.size)
 
-    record = _Recorder("Adam", params, max_iter, tol, progress, callback)
-    with record, two_threads() as run, np.errstate(over="ignore", invalid="ignore"):
-        batch_gradient = BatchGradient(whole, params, run)
-        # An epoch goes through the data twice: in batches, and once more for the cost of the whole.
-        while True:
-            W1, W2b, b1 = split(theta.copy(), params)
-            params = Params(W1, b1, W2b[:, :-1], W2b[:, -1])
-            if record(params, whole.cost(pack(params)), passes=2 if t else 1):
-                break
-            order = rng.permutation(m)
-            for start in range(0, m, batch_size):
-                gradient = batch_gradient(theta, order[start : start + batch_size])
+    def __len__(self):
+        return max(self.epochs * self.per_epoch - self.start, 0)
+
+    def __iter__(self):
+        for epoch in range(self.start // self.per_epoch, self.epochs):
+            order = np.random.default_rng([self.seed, epoch]).permutation(self.X.shape[0])
+            skip = max(self.start - epoch * self.per_epoch, 0)
+            for k in range(skip, self.per_epoch):
+                rows = order[k * self.size : (k + 1) * self.size]
+                X = self.X[rows]
+                if self.scale != 1 or X.dtype not in (np.float32, np.float64):
+                    X = np.multiply(X, self.scale, dtype=np.float32 if X.dtype == np.uint8 else None)
+                yield X if self.target is None else (X, self.target[rows])
+
+
+def adam(
+    net,
+    params,
+    batches,
+    *,
+    learning_rate=1e-3,
+    betas=(0.9, 0.999),
+    state=None,
+    report=None,
+    revive_every=None,
+    rng=None,
+    tol=0.0,
+    progress=False,
+    callback=None,
+):
+    """Train any net by Adam (Kingma and Ba, 2015): one step for each batch, and no look at data that is not in it.
+
+    Parameters
+    ----------
+    net : Architecture
+    params : NamedTuple of arrays
+        Where to start; not changed.
+    batches : iterable
+        Arrays ``X`` of shape (rows, n), or pairs ``(X, target)``; `Minibatches` makes them of a data set.
+    learning_rate : float or callable
+        The step size, or a function that gives it for step t = 0, 1, ...
+    betas : pair of float
+        How much the two moving averages keep, each in [0, 1).
+    state : AdamState, optional
+        From an earlier training, to go on exactly where it stopped; ``params`` is then not looked at.
+    report : int, optional
+        Steps of which `Descent` gives the mean cost: an epoch of `Minibatches`, otherwise 100.
+    revive_every : int, optional
+        After so many steps, latents that count as dead start anew (``net.revive``), for which ``rng`` is needed.
+    tol : float
+        The training has converged when the mean cost of a report differs from the one before by at most ``tol`` times
+        its size; 0 goes on until the batches end.
+    progress : bool
+    callback : callable, optional
+        Called as ``callback(t, params, cost)`` after each report; the training stops when it returns True.
+
+    Returns
+    -------
+    params : like ``params``
+        After the last step; also after a keyboard interrupt.
+    descent : Descent
+
+    Raises
+    ------
+    ValueError
+        If an argument is outside its range, a batch does not fit, or the cost grows beyond all bounds.
+    """
+    rate = learning_rate if callable(learning_rate) else partial(_constant, positive(learning_rate, "learning_rate"))
+    if np.shape(betas) != (2,) or not all(0 <= b < 1 for b in betas):
+        raise ValueError(f"betas must be two numbers >= 0 and < 1, got {betas}")
+    if revive_every is not None:
+        revive_every, rng = whole_number(revive_every, "revive_every"), generator(rng)
+    tol, callback = nonnegative(tol, "tol"), callback if callback is None else function(callback, "callback")
+    report = getattr(batches, "per_epoch", 100) if report is None else whole_number(report, "report")
+    if state is None:
+        none = np.zeros_like(flatten(as_params(params)))
+        state = AdamState(params, none, none, 0, None)
+    # A step reads one set of vectors and writes the other, and the state is made in one assignment: after an interrupt
+    # its parts belong together.
+    now, then, done = _Vectors.like(state), _Vectors.like(state), state
+    scratch, t, memory = np.empty_like(now.theta), state.t, state.memory
+    reports, running, dead, stopped = [], [], False, "batches"
+    total = len(batches) if hasattr(batches, "__len__") else None
+    bar = progress_bar(total, "Adam", progress)
+    try:
+        with bar, two_threads() as run, np.errstate(over="ignore", invalid="ignore"):
+            step = Step(net, run)
+            for batch in batches:
+                X, target = batch if isinstance(batch, tuple) else (batch, None)
+                X = as_matrix(X)
+                target = X if target is None else as_matrix(target, "target")
+                same_shape(X[:, :1], target[:, :1], ("X", "target"))
+                cost, gradient, dead, params, memory = step(now.params, X, target, memory)
+                _within_bounds(cost, t)
+                if params is not now.params:
+                    now = now.at(params)
+                if hasattr(net, "project"):
+                    gradient = flatten(net.project(params, unflatten(gradient, params)))
+                move = partial(_move, old=now, new=then, gradient=gradient, scratch=scratch, betas=betas)
+                list(run(partial(move, t=t + 1, rate=rate(t)), parts_of(scratch)))
                 t += 1
-                list(run(update, parts_of(theta), repeat(gradient), repeat(t)))
-                record.check(theta)
-    return record.best, record.history()
+                _within_bounds(then.theta, t)
+                params = net.constrain(then.params)
+                if revive_every and t % revive_every == 0 and np.any(dead):
+                    params, fresh = net.revive(params, dead, X, rng)
+                    fresh = flatten(fresh).astype(bool)
+                    then.mean[fresh] = then.square[fresh] = 0
+                if params is not then.params:
+                    then.theta[:] = flatten(params)
+                now, then = then, now
+                done = AdamState(now.params, now.mean, now.square, t, memory)
+                running.append(cost)
+                bar.update(1)
+                if t % report == 0:
+                    cost, running = float(np.mean(running)), []
+                    before = reports[-1][0] if reports else np.inf
+                    reports.append((cost, t, int(np.sum(dead))))
+                    bar.set_postfix_str(f"cost {cost:.4g}", refresh=False)
+                    if callback is not None and callback(t, unflatten(now.theta.copy(), params), cost):
+                        stopped = "callback"
+                        break
+                    if tol and abs(before - cost) <= tol * abs(cost):
+                        stopped = "converged"
+                        break
+    except KeyboardInterrupt:
+        stopped = "interrupted"
+    if running and stopped == "batches":
+        reports.append((float(np.mean(running)), t, int(np.sum(dead))))
+    costs, steps, deads = (np.array([one[i] for one in reports], kind) for i, kind in enumerate((float, int, int)))
+    return done.params, Descent(costs, steps, deads, stopped, done)
+
+
+class _Vectors(NamedTuple):
+    """Parameters, as views of their vector ``theta``, and Adam's two moving averages."""
+
+    params: tuple
+    theta: np.ndarray
+    mean: np.ndarray
+    square: np.ndarray
+
+    @classmethod
+    def like(cls, state):
+        theta = flatten(state.params)
+        return cls(unflatten(theta, state.params), theta, state.mean.copy(), state.square.copy())
+
+    def at(self, params):
+        theta = flatten(params)
+        return self._replace(params=unflatten(theta, params), theta=theta)
+
+
+def _move(part, old, new, gradient, scratch, betas, t, rate):
+    """Make step t for a part of the parameters, in memory that is there already."""
+    g, s, (b1, b2) = gradient[part], scratch[part], betas
+    mean, square = new.mean[part], new.square[part]
+    np.multiply(old.mean[part], b1, out=mean)
+    mean += np.multiply(g, 1 - b1, out=s)  # (eq-adam-mean)
+    np.multiply(old.square[part], b2, out=square)
+    np.multiply(g, 1 - b2, out=s)
+    square += np.multiply(s, g, out=s)  # (eq-adam-square)
+    np.sqrt(square, out=s)
+    s /= math.sqrt(1 - b2**t)
+    s += 1e-8
+    np.divide(mean, s, out=s)
+    s *= rate / (1 - b1**t)
+    np.subtract(old.theta[part], s, out=new.theta[part])  # (eq-adam-step)
+
+
+def _within_bounds(values, t):
+    if not np.isfinite(np.vdot(values, values)):
+        raise ValueError(f"the cost grew beyond all bounds at step {t}; a smaller learning_rate may help")
+
+
+def _constant(value, t):
+    return value
+
+
+def linear_decay(learning_rate, steps):
+    """Return a schedule for `adam`: from ``learning_rate`` in a straight line to 0 after ``steps`` steps."""
+    learning_rate, steps = positive(learning_rate, "learning_rate"), whole_number(steps, "steps")
+    return lambda t: learning_rate * max(1 - t / steps, 0.0)
 
 
 def lbfgs(
-    params,
-    X,
-    *,
-    lam,
-    rho,
-    beta,
-    output="sigmoid",
-    max_iter=400,
-    tol=1e-9,
-    progress=False,
-    callback=None,
-    scale=1.0,
-    n_jobs=None,
+    net, params, X, *, target=None, max_iter=400, tol=1e-9, progress=False, callback=None, scale=1.0, n_jobs=None
 ):
-    """Train by SciPy's L-BFGS-B on the whole data, the method of choice for these small networks.
+    """Train any net by SciPy's L-BFGS-B on the whole data (Liu and Nocedal, 1989).
 
-    Arguments, results and errors are those of `gradient_descent`, without a learning rate: each step is scaled by what
-    the last ten gradients tell of the curvature (Liu and Nocedal, 1989).  ``scale`` and ``n_jobs`` are those of
-    `saelib.Objective`, and as there ``X`` may lie in a file and be larger than memory.
+    Parameters
+    ----------
+    net : Architecture
+    params : NamedTuple of arrays
+        Where to start.
+    X, target, scale, n_jobs
+        As for `Objective`.
+    max_iter : int
+    tol : float
+        The training has converged when an iteration changes the cost by at most ``tol`` times its size.
+    progress : bool
+    callback : callable, optional
+        Called as ``callback(iteration, params, cost)`` from iteration 0 on; the training stops when it returns True.
+
+    Returns
+    -------
+    params : like ``params``
+        Those of least cost; also after a keyboard interrupt.
+    history : History
+
+    Raises
+    ------
+    ValueError
+        If an argument is outside its range or a shape does not fit.
     """
     from scipy.optimize import minimize
     from threadpoolctl import threadpool_limits
 
-    params, passes = check_params(params), 0
-    X = X if is_sliced(X) else as_matrix(X, columns=params.W1.shape[1])
-    objective = Objective(X, lam=lam, rho=rho, beta=beta, output=output, scale=scale, n_jobs=n_jobs)
-    check_columns(params, objective.X)
+    params = as_params(params)
+    objective = Objective(net, X, target=target, scale=scale, n_jobs=n_jobs, like=params)
+    start, passes = flatten(params).astype(float), 0
     record = _Recorder("L-BFGS", params, max_iter, tol, progress, callback, LBFGS_ADVICE)
 
     def evaluate(theta):
@@ -198,19 +376,17 @@ def lbfgs(
 
     def after_iteration(intermediate_result):
         nonlocal passes
-        theta, J = intermediate_result.x.copy(), float(intermediate_result.fun)
         since, passes = passes, 0
-        if record(unpack(theta.astype(objective.dtype), params), J, passes=since):
+        theta = intermediate_result.x.astype(objective.dtype)
+        if record(unflatten(theta, params), float(intermediate_result.fun), passes=since):
             raise StopIteration
 
-    # SciPy and NumPy bring a BLAS each; SciPy's would start threads of its own for vectors too short to share.
     with record, threadpool_limits(1, user_api="blas"):
-        start = pack(params).astype(float)
         if not record(params, evaluate(start)[0], passes=1):
             passes = 0
             options = {"maxiter": record.max_iter, "maxfun": np.inf, "ftol": 0, "gtol": 0}
             minimize(evaluate, start, jac=True, method="L-BFGS-B", callback=after_iteration, options=options)
-            record.stopped = record.stopped or "converged"  # SciPy finds no lower point along its direction
+            record.stopped = record.stopped or "converged"
     return record.best, record.history()
 
 

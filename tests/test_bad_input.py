@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 import saelib
-from saelib import Params, _checks
+from saelib import Params, _checks, nets
 
 pytestmark = pytest.mark.filterwarnings("error")
 
@@ -21,6 +21,11 @@ NAN = np.where(np.arange(20).reshape(5, 4) == 6, np.nan, X)
 
 def another(**settings):
     return {**S, **settings}
+
+
+def objective(X, theta=None, *, lam=1e-3, rho=0.1, beta=3.0, output="sigmoid", **options):
+    net = nets.Sigmoid(lam, rho, beta, output)
+    return saelib.Objective(net, X, **options)(saelib.pack(P) if theta is None else theta)
 
 
 TABLE = [
@@ -134,17 +139,29 @@ TABLE = [
         "tolerance must be a finite number > 0, got -1",
     ),
     # objective
-    (lambda: saelib.Objective(X[0], **S), "X must be a matrix of shape (samples, features)"),
-    (lambda: saelib.Objective(2 * X, **S), "X must lie in [0, 1] for a sigmoid output, got values from"),
-    (lambda: saelib.Objective(X, **another(lam=np.inf)), "lam must be a finite number >= 0, got inf"),
-    (lambda: saelib.Objective(X, **another(rho=-0.1)), "rho must lie strictly between 0 and 1, got -0.1"),
-    (lambda: saelib.Objective(X, **another(beta=None)), "beta must be a number, got NoneType None"),
-    (lambda: saelib.Objective(X, **S, output=1), "output must be one of 'sigmoid', 'linear', got 1"),
-    (lambda: saelib.Objective(X, **S, n_jobs=0), "n_jobs must be a whole number >= 1, got 0"),
-    (lambda: saelib.Objective(X, **S)(np.ones(30)), "theta must be a vector of s2 * 9 + 4 numbers, got shape (30,)"),
-    (lambda: saelib.Objective(X, **S)(np.ones(4)), "theta must be a vector of s2 * 9 + 4 numbers, got shape (4,)"),
-    (lambda: saelib.Objective(X, **S)(np.full(31, np.nan)), "theta must be finite, but theta[0] is not"),
-    (lambda: saelib.Objective(X, **S)("theta"), "theta must be an array of real numbers, got"),
+    (lambda: objective(X[0]), "X must be a matrix of shape (samples, features)"),
+    (lambda: objective(X[:, :0]), "X must be a matrix of shape (samples, features) with at least one row, got shape"),
+    (lambda: objective(X.astype(str)), "X must be an array of real numbers, got"),
+    (lambda: objective(2 * X), "X must lie in [0, 1] for a sigmoid output, got values from"),
+    (lambda: objective(X, like=saelib.init_params(5, 3, RNG)), "X must have 5 columns, got shape (5, 4)"),
+    (lambda: objective(X, target=X[:4]), "target must have a row for each row of X, got 4 and 5"),
+    (lambda: objective(X, lam=np.inf), "lam must be a finite number >= 0, got inf"),
+    (lambda: objective(X, rho=-0.1), "rho must lie strictly between 0 and 1, got -0.1"),
+    (lambda: objective(X, beta=None), "beta must be a number, got NoneType None"),
+    (lambda: objective(X, output=1), "output must be one of 'sigmoid', 'linear', got 1"),
+    (lambda: objective(X, n_jobs=0), "n_jobs must be a whole number >= 1, got 0"),
+    (lambda: objective(X, block_rows=0), "block_rows must be a whole number >= 1, got 0"),
+    (lambda: objective(X, scale=0), "scale must be a finite number > 0, got 0"),
+    (lambda: objective(X, run=3), "run must be a function, got int 3"),
+    # Of a network on 4 inputs, 22 numbers are two hidden units and 31 are three.
+    (lambda: objective(X, np.ones(30)), "theta must be a vector of 22 numbers for these shapes, got shape (30,)"),
+    (lambda: objective(X, np.ones(4)), "theta must be a vector of 13 numbers for these shapes, got shape (4,)"),
+    (
+        lambda: objective(X, np.ones((31, 1))),
+        "theta must be a vector of 31 numbers for these shapes, got shape (31, 1)",
+    ),
+    (lambda: objective(X, np.full(31, np.nan)), "theta must be finite, but theta[0] is not"),
+    (lambda: objective(X, "theta"), "theta must be an array of real numbers, got"),
 ]
 
 
@@ -152,12 +169,12 @@ def gradient_descent(params, X, **options):
     return saelib.gradient_descent(params, X, **{"alpha": 0.1, "max_iter": 2, **options})
 
 
-def adam(params, X, **options):
-    return saelib.adam(params, X, **{"rng": RNG, "max_iter": 2, **options})
+def adam(params, X, *, lam, rho, beta, output="sigmoid", **options):
+    return saelib.adam(nets.Sigmoid(lam, rho, beta, output), params, [X, X], **options)
 
 
-def lbfgs(params, X, **options):
-    return saelib.lbfgs(params, X, **{"max_iter": 2, **options})
+def lbfgs(params, X, *, lam, rho, beta, output="sigmoid", **options):
+    return saelib.lbfgs(nets.Sigmoid(lam, rho, beta, output), params, X, **{"max_iter": 2, **options})
 
 
 TRAINERS = [gradient_descent, adam, lbfgs]
@@ -165,13 +182,13 @@ narrow = Params(P.W1, P.b1, P.W2[:1], P.b2[:1])  # one output, which would broad
 for call in (saelib.sparse_cost, saelib.cost.cost_terms, saelib.sparse_gradient, saelib.cost_and_gradient, *TRAINERS):
     TABLE += [
         (lambda call=call: call(P, X[:, :3], **S), "X must have 4 columns, got shape (5, 3)"),
-        (lambda call=call: call(P, X[0], **S), "X must be a matrix of shape (samples, 4) with at least one row"),
+        (lambda call=call: call(P, X[0], **S), "X must be a matrix of shape (samples, "),
         (lambda call=call: call(P, NAN, **S), "X must be finite, but X[1, 2] is nan"),
         (lambda call=call: call(P, X - 1, **S), 'rescale the data or use output="linear"'),
         (lambda call=call: call(P, X.astype(str), **S), "X must be an array of real numbers, got"),
         (lambda call=call: call(narrow, X, **S), "b2 must have 4 entries, one for each column of X, got 1"),
         (lambda call=call: call(P._replace(b1=P.b1 * np.nan), X, **S), "b1 must be finite, got nan among its values"),
-        (lambda call=call: call(5, X, **S), "params must be Params(W1, b1, W2, b2), got int"),
+        (lambda call=call: call(5, X, **S), "got int"),
         (lambda call=call: call(P, X, **another(lam=-1)), "lam must be a finite number >= 0, got -1"),
         (lambda call=call: call(P, X, **another(lam="0.1")), "lam must be a number, got str '0.1'"),
         (lambda call=call: call(P, X, **another(rho=0)), "rho must lie strictly between 0 and 1, got 0"),
@@ -188,18 +205,37 @@ for call in TRAINERS:
             lambda call=call: call(saelib.init_params(10, 1, RNG), X[:, :1], **S),
             "X must have 10 columns, got shape (5, 1)",
         ),
-        (lambda call=call: call(P, X, **S, max_iter=-1), "max_iter must be a whole number >= 0, got -1"),
-        (lambda call=call: call(P, X, **S, max_iter=1e3), "max_iter must be a whole number, got float 1000.0"),
         (lambda call=call: call(P, X, **S, tol=-1), "tol must be a finite number >= 0, got -1"),
         (lambda call=call: call(P, X, **S, callback="print"), "callback must be a function, got str 'print'"),
     ]
+for call in (gradient_descent, lbfgs):
+    TABLE += [
+        (lambda call=call: call(P, X, **S, max_iter=-1), "max_iter must be a whole number >= 0, got -1"),
+        (lambda call=call: call(P, X, **S, max_iter=1e3), "max_iter must be a whole number, got float 1000.0"),
+    ]
 TABLE += [
     (lambda: gradient_descent(P, X, **S, alpha=0), "alpha must be a finite number > 0, got 0"),
-    (lambda: adam(P, X, **S, alpha=-1), "alpha must be a finite number > 0, got -1"),
-    (lambda: adam(P, X, **S, batch_size=0), "batch_size must be a whole number >= 1, got 0"),
-    (lambda: adam(P, X, **S, rng=0), "rng must be a Generator such as np.random.default_rng(0), got int 0"),
+    (lambda: adam(P, X, **S, learning_rate=-1), "learning_rate must be a finite number > 0, got -1"),
+    (lambda: adam(P, X, **S, report=0), "report must be a whole number >= 1, got 0"),
+    (lambda: adam(P, X, **S, betas=(-0.1, 0.9)), "betas must be two numbers >= 0 and < 1, got (-0.1, 0.9)"),
+    (lambda: adam(P, X, **S, betas=(0.9, 1)), "betas must be two numbers >= 0 and < 1, got (0.9, 1)"),
+    (lambda: adam(P, X, **S, betas=0.9), "betas must be two numbers >= 0 and < 1, got 0.9"),
+    (lambda: adam(P, X, **S, revive_every=0), "revive_every must be a whole number >= 1, got 0"),
+    (
+        lambda: adam(P, X, **S, revive_every=5),
+        "rng must be a Generator such as np.random.default_rng(0), got NoneType None",
+    ),
+    (lambda: saelib.adam(nets.Sigmoid(), P, [(X, X[:4])]), "X and target must have the same shape, got (5, 1)"),
+    (lambda: saelib.Minibatches(X[0], 2), "X must be a matrix of shape (samples, features)"),
+    (lambda: saelib.Minibatches(X, 0), "size must be a whole number >= 1, got 0"),
+    (lambda: saelib.Minibatches(X, 2, epochs=0), "epochs must be a whole number >= 1, got 0"),
+    (lambda: saelib.Minibatches(X, 2, seed=-1), "seed must be a whole number >= 0, got -1"),
+    (lambda: saelib.Minibatches(X, 2, start=-1), "start must be a whole number >= 0, got -1"),
+    (lambda: saelib.Minibatches(X, 2, scale=0), "scale must be a finite number > 0, got 0"),
+    (lambda: saelib.Minibatches(X, 2, target=X[:4]), "target must have a row for each row of X, got 4 and 5"),
+    (lambda: saelib.linear_decay(0, 5), "learning_rate must be a finite number > 0, got 0"),
+    (lambda: saelib.linear_decay(1, 0), "steps must be a whole number >= 1, got 0"),
     (lambda: lbfgs(P, X, **S, n_jobs=1.5), "n_jobs must be a whole number, got float 1.5"),
-    # Bytes are read block by block, and their columns are counted there.
     (lambda: lbfgs(P, np.ones((5, 6), np.uint8), **S), "X must have 4 columns, got shape (5, 6)"),
 ]
 

@@ -101,13 +101,11 @@ def test_what_is_checked_is_the_line_of_the_library_that_has_the_label():
 NO_EQUATION = {
     "pack": "the same numbers in another order",
     "unpack": "the same numbers in another order",
-    "log_sigmoid": "the logarithm of eq-sigmoid, which a saturated unit needs",
-    "sparsity_delta": "the second term of eq-delta2, from those logarithms",
     "check_params": "a test of an argument",
     "check_forward": "a test of an argument",
     "check_problem": "a test of an argument",
     "check_columns": "a test of an argument",
-    "check_rho_hat": "a test of an argument",
+    "check_means": "a test of an argument",
 }
 
 

@@ -325,7 +325,7 @@ def test_b12_at_the_minimum_the_mean_misses_rho_for_every_weight(wish):
 def test_b12_at_a_stationary_point_the_two_derivatives_cancel():
     params, X = network(np.random.default_rng(10))
     settings = {"lam": 1e-4, "rho": 0.1, "beta": 0.1}
-    params, _ = saelib.lbfgs(params, X, max_iter=5000, tol=0, **settings)
+    params, _ = saelib.lbfgs(saelib.nets.Sigmoid(**settings), params, X, max_iter=5000, tol=0)
     whole, of_error = (slopes_by("b1", params, X, **settings | {"beta": beta}).astype(float) for beta in (0.1, 0))
     means = np.array([float(r) for r in reference.mean_activations(params, X, "sigmoid", mp)])
     assert np.abs(whole).max() < 1e-4 < 1e-3 < np.abs(of_error).max()

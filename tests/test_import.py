@@ -34,7 +34,7 @@ def test_the_core_works_on_numpy_alone():
     code = (
         "import numpy as np, saelib; rng = np.random.default_rng(0); params = saelib.init_params(4, 3, rng); "
         "saelib.cost_and_gradient(params, rng.uniform(size=(5, 4)), lam=0, rho=0.1, beta=1); "
-        "saelib.Objective(rng.uniform(size=(5, 4)), lam=0, rho=0.1, beta=1)(saelib.pack(params))"
+        "saelib.Objective(saelib.nets.Sigmoid(), rng.uniform(size=(5, 4)))(saelib.pack(params))"
     )
     assert packages_after(code) - packages_after("import numpy, numpy.random") == {"saelib"}
 

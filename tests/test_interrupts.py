@@ -13,16 +13,18 @@ import pytest
 from numpy.testing import assert_array_equal
 
 import saelib
-from saelib import sparse_coding
+from saelib import nets, sparse_coding
 
 RNG = np.random.default_rng(0)
 X = RNG.uniform(size=(12, 5))
 START = saelib.init_params(5, 3, RNG)
-OPTIONS = {"lam": 1e-3, "rho": 0.1, "beta": 1.0, "tol": 0, "max_iter": 6}
+OPTIONS = {"lam": 1e-3, "rho": 0.1, "beta": 1.0}
+NET = nets.Sigmoid(**OPTIONS)
 TRAINERS = {
-    "gradient_descent": {"alpha": 2.0},
-    "adam": {"alpha": 0.3, "batch_size": 5},  # such a step that the cost goes up, too
-    "lbfgs": {},
+    "gradient_descent": lambda **more: saelib.gradient_descent(
+        START, X, **OPTIONS, alpha=2.0, tol=0, max_iter=6, **more
+    ),
+    "lbfgs": lambda **more: saelib.lbfgs(NET, START, X, tol=0, max_iter=6, **more),
 }
 
 
@@ -107,20 +109,15 @@ def test_a_signal_ends_the_learning_of_a_dictionary():
     assert any(D is one for one in reached[-2:])
 
 
-def train(name, **options):
-    own = {"rng": np.random.default_rng(3)} if name == "adam" else {}
-    return getattr(saelib, name)(START, X, **OPTIONS, **TRAINERS[name], **own, **options)
-
-
 @pytest.mark.parametrize("name", TRAINERS)
 def test_a_training_comes_back_with_its_best_and_the_history_up_to_there(name):
-    reached, function = [], getattr(saelib, name)
-    _, whole = train(name, callback=lambda k, params, cost: reached.append(saelib.pack(params)))
+    reached, function, train = [], getattr(saelib, name), TRAINERS[name]
+    _, whole = train(callback=lambda k, params, cost: reached.append(saelib.pack(params)))
     assert len(whole.cost) == len(reached) == 7
-    _, count = interrupted(function, lambda: train(name))
+    _, count = interrupted(function, train)
     lengths = []
     for moment in range(count):
-        (best, history), seen = interrupted(function, lambda: train(name), moment)
+        (best, history), seen = interrupted(function, train, moment)
         n = len(history.cost)
         assert seen == moment + 1 and history.stopped == "interrupted"
         assert_array_equal(history.cost, whole.cost[:n])
@@ -128,3 +125,46 @@ def test_a_training_comes_back_with_its_best_and_the_history_up_to_there(name):
         assert_array_equal(saelib.pack(best), reached[np.argmin(history.cost)] if n else saelib.pack(START))
         lengths.append(n)
     assert lengths == sorted(lengths) and set(lengths) == {0, 1, 2, 3, 4, 5, 6, 7}
+
+
+TOPK = nets.TopK(2, k_aux=1, dead_after=2)  # which moves its parameters after a step, and remembers who was silent
+SILENT = START._replace(b1=np.array([0.0, 0.0, -50.0]))
+
+
+@pytest.mark.parametrize("net, start", [(NET, START), (TOPK, SILENT)], ids=["sigmoid", "topk"])
+def test_adam_comes_back_with_a_state_whose_parts_belong_together(net, start):
+    """Two sets of vectors are read and written in turn: from any state the rest of the way leads to the same bits."""
+    revival = {"revive_every": 4} if net is TOPK else {}
+
+    def train(state=None, **options):
+        batches = saelib.Minibatches(X, 5, epochs=2, start=state.t if state else 0)
+        rng = np.random.default_rng(3 if state is None or state.t < 4 else [3, 4])
+        return saelib.adam(net, start, batches, state=state, rng=rng, report=2, learning_rate=0.3, **revival, **options)
+
+    path = [saelib.pack(start)]
+    saelib.adam(
+        net, start, saelib.Minibatches(X, 5, epochs=2), rng=np.random.default_rng(3), report=1, learning_rate=0.3,
+        callback=lambda t, params, cost: path.append(saelib.pack(params)), **revival,
+    )  # fmt: skip
+    end, whole = train()
+    assert len(path) == 7 and whole.steps.tolist() == [2, 4, 6]
+    assert_array_equal(saelib.pack(end), path[-1])
+    _, count = interrupted(saelib.adam, train)
+    reached = []
+    for moment in range(count):
+        (params, descent), seen = interrupted(saelib.adam, train, moment)
+        state, n = descent.state, len(descent.cost)
+        assert seen == moment + 1 and descent.stopped == "interrupted"
+        assert_array_equal(saelib.pack(params), path[state.t])
+        assert_array_equal(saelib.pack(state.params), path[state.t])
+        assert len(descent.steps) == len(descent.dead) == n and state.t // 2 - 1 <= n <= (state.t + 1) // 2
+        assert_array_equal(descent.cost, whole.cost[:n])
+        assert_array_equal(descent.steps, whole.steps[:n])
+        if not reached or state.t != reached[-1] or moment % 7 == 0:
+            resumed, rest = train(state)
+            assert_array_equal(saelib.pack(resumed), path[-1])
+            assert_array_equal(rest.state.mean, whole.state.mean)
+            assert_array_equal(rest.state.square, whole.state.square)
+            assert rest.state.t == 6
+        reached.append(state.t)
+    assert reached == sorted(reached) and set(reached) == {0, 1, 2, 3, 4, 5, 6}

@@ -2,16 +2,17 @@
 
 import json
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 import pytest
 
 import saelib
 from saelib import nets
-from saelib.architecture import check_architecture, flatten, leaves
-from saelib.engine import Minibatches, Objective, adam
+from saelib.architecture import check_architecture, flatten, leaves, unflatten
 from saelib.nets.gated import GatedParams
 from saelib.nets.jumprelu import JumpParams
+from saelib.train import Minibatches, Objective, adam
 
 REFERENCE = json.loads((Path(__file__).parent / "data" / "saelens.json").read_text())["cases"]
 # SAELens' losses have no 1/2: they are FACTOR times ours, and so are their gradients.
@@ -96,6 +97,55 @@ def test_the_contract(net, seed):
     rng = np.random.default_rng(seed)
     X = rng.uniform(0.1, 0.9, (11, 6))
     assert check_architecture(net, X, rng) < 2e-8
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        lambda loss, g: (loss, g._replace(W1=-g.W1)),
+        lambda loss, g: (loss, g._replace(b1=2 * g.b1)),
+        lambda loss, g: (loss, g._replace(W2=0 * g.W2)),
+        lambda loss, g: (loss * 2, g),
+    ],
+)
+def test_a_wrong_gradient_does_not_pass(wrong):
+    class Wrong(nets.ReluL1):
+        def backward(self, *arguments):
+            return wrong(*nets.ReluL1.backward(self, *arguments))
+
+        def __reduce__(self):
+            return nets.ReluL1, tuple(self)
+
+    rng = np.random.default_rng(3)
+    assert check_architecture(Wrong(0.1), rng.uniform(0.1, 0.9, (9, 4)), rng) > 1e-3
+
+
+def test_a_fast_form_that_computes_something_else_is_reported():
+    class Wrong(nets.Sigmoid):
+        def fast(self, params):
+            return nets.Sigmoid(self.lam, self.rho, 2 * self.beta, "linear").fast(params)
+
+        def __reduce__(self):
+            return nets.Sigmoid, tuple(self)
+
+    rng = np.random.default_rng(3)
+    with pytest.raises(ValueError, match="its fast form does not compute the same"):
+        check_architecture(Wrong(0.1, 0.2, 3.0), rng.uniform(0.1, 0.9, (9, 4)), rng)
+
+
+class Nested(NamedTuple):
+    first: object
+    second: object
+
+
+def test_nested_parameters_are_packed_leaf_by_leaf():
+    params = saelib.init_params(5, 4, np.random.default_rng(0))
+    nested = Nested(params, Nested(np.arange(3.0), np.ones((2, 2))))
+    theta = flatten(nested)
+    assert theta.size == sum(P.size for P in params) + 7
+    back = unflatten(theta, nested)
+    assert isinstance(back.first, saelib.Params) and isinstance(back.second, Nested) and len(leaves(back)) == 6
+    assert all(np.array_equal(a, b) for a, b in zip(leaves(back), leaves(nested), strict=True))
 
 
 @pytest.mark.parametrize("net", nets.examples(), ids=repr)

@@ -1,11 +1,13 @@
-"""The block-wise objective: equal to the plain form for any shape and blocks, and to the bit for any threads."""
+"""The objective: equal to the page for any shape and blocks, to the bit for any threads, and Step, which is that of a
+mini-batch.
+"""
 
 import itertools
 import os
 import signal
 import threading
 import time
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor
 
 import numpy as np
 import pandas
@@ -18,10 +20,18 @@ from threadpoolctl import threadpool_info, threadpool_limits
 
 import saelib
 from saelib import _workplace as workplace
+from saelib import nets
 from saelib import objective as module
 from saelib._workplace import one_blas_thread
+from saelib.architecture import flatten
+from saelib.nets.sigmoid import Fast
 
 pytestmark = pytest.mark.filterwarnings("error")
+PASSES = pytest.mark.parametrize("name", ["encode", "backward"])  # of the net's fast form
+
+
+def objective_of(X, *, lam=1e-3, rho=0.05, beta=3.0, output="sigmoid", **options):
+    return saelib.Objective(nets.Sigmoid(lam, rho, beta, output), X, **options)
 
 
 def blocks_of_rows(monkeypatch, rows):
@@ -50,7 +60,7 @@ def test_blocks_are_longer_where_rows_are_narrow_but_there_are_four(m, n, rows):
 def test_equal_to_the_plain_form(monkeypatch, m, n, hidden, seed, options, rows, n_jobs):
     blocks_of_rows(monkeypatch, rows)
     params, X = problem(m, n, hidden, seed)
-    J, gradient = saelib.Objective(X, **options, n_jobs=n_jobs)(saelib.pack(params))
+    J, gradient = objective_of(X, **options, n_jobs=n_jobs)(saelib.pack(params))
     expected_J, expected = saelib.cost_and_gradient(params, X, **options)
     # Where rho_hat is near rho, a divergence is a small difference of two terms, whose rounding errors remain.
     assert_allclose(J, expected_J, rtol=1e-12, atol=1e-15 * options["beta"] * hidden)
@@ -66,19 +76,23 @@ def test_the_cost_alone_and_the_objective_of_some_rows(monkeypatch, m, hidden, s
     blocks_of_rows(monkeypatch, rows)
     params, X = problem(m, 4, hidden, seed)
     params.b1[0] += bias  # a saturated unit
-    theta, objective = saelib.pack(params), saelib.Objective(X, **options)
+    theta, objective = saelib.pack(params), objective_of(X, **options)
     J, gradient = objective(theta)
     assert objective.cost(theta) == J
     batch = data.draw(st.lists(st.integers(0, m - 1), min_size=2))
     for limit in (0, 1 << 24):  # two blocks, and one
         monkeypatch.setattr(module, "MULTIPLICATIONS_FOR_TWO", limit)
         with workplace.two_threads() as run:
-            shared, alone = module.BatchGradient(objective, params, run), module.BatchGradient(objective, params)
+            shared, alone = module.Step(objective.net, run), module.Step(objective.net)
             for some in (batch, batch[:2], batch):
-                expected = workplace.join(saelib.cost_and_gradient(params, X[some], **options)[1])
-                found = shared(workplace.join(params), np.array(some))
-                assert_allclose(found, expected, rtol=1e-9, atol=1e-13)
-                assert_array_equal(alone(workplace.join(params), np.array(some)), found)
+                expected_J, expected = saelib.cost_and_gradient(params, X[some], **options)
+                one, found, dead, same, memory = shared(params, X[some], X[some], None)
+                assert_allclose(one, expected_J, rtol=1e-12, atol=1e-15 * options["beta"] * hidden)
+                assert_allclose(found, saelib.pack(expected), rtol=1e-9, atol=1e-13)
+                assert not dead and same is params and memory is None
+                again = alone(params, X[some], X[some], None)
+                assert again[0] == one
+                assert_array_equal(again[1], found)
     again_J, again = objective(theta)
     assert again_J == J
     assert_array_equal(again, gradient)
@@ -87,28 +101,38 @@ def test_the_cost_alone_and_the_objective_of_some_rows(monkeypatch, m, hidden, s
 @pytest.mark.parametrize("dtype", [np.float64, np.float32])
 def test_the_gradient_on_all_rows_is_the_objectives_to_the_bit(dtype):
     params, X = problem(12, 4, 3, seed=9)
-    params = saelib.Params(*(P.astype(dtype) for P in params))
+    params, X = saelib.Params(*(P.astype(dtype) for P in params)), X.astype(dtype)
     for output in ("sigmoid", "linear"):
-        objective = saelib.Objective(X.astype(dtype), lam=1e-3, rho=0.05, beta=3, output=output)
-        expected = saelib.unpack(objective(saelib.pack(params))[1], params)
-        found = module.BatchGradient(objective, params)(workplace.join(params), np.arange(12))
-        assert found.dtype == dtype
-        assert_array_equal(found, workplace.join(expected))
+        objective = objective_of(X, output=output)
+        J, expected = objective(saelib.pack(params))
+        one, found, *_ = module.Step(objective.net)(params, X, X, None)
+        assert found.dtype == dtype and one == J
+        assert_array_equal(found, expected)
 
 
-@pytest.mark.parametrize("limit, lengths", [(12 * 15 + 1, [15]), (12 * 15, [8, 7])])
+@pytest.mark.parametrize("limit, lengths", [(31 * 15 // 2 + 1, [15]), (31 * 15 // 2, [8, 7])])
 def test_rows_with_enough_to_multiply_are_two_blocks(monkeypatch, limit, lengths):
     monkeypatch.setattr(module, "MULTIPLICATIONS_FOR_TWO", limit)
-    params, X = problem(20, 4, 3, seed=9)
+    params, X = problem(15, 4, 3, seed=9)  # 31 parameters
     shared = []
 
     def run(function, items, *others):
         shared.append(items)
         return map(function, items, *others)
 
-    objective = saelib.Objective(X, lam=1e-3, rho=0.05, beta=3)
-    module.BatchGradient(objective, params, run)(workplace.join(params), np.arange(15))
+    module.Step(nets.Sigmoid(), run)(params, X, X, None)
     assert [len(rows) for rows in shared[0]] == lengths
+
+
+def test_a_step_may_overwrite_the_gradient_of_the_one_before_and_nothing_else():
+    params, X = problem(15, 4, 3, seed=9)
+    before = [a.copy() for a in (*params, X)]
+    step = module.Step(nets.Sigmoid())
+    first = step(params, X[:7], X[:7], None)[1].copy()
+    step(params, X[7:14], X[7:14], None)
+    assert_array_equal(step(params, X[:7], X[:7], None)[1], first)
+    for a, b in zip((*params, X), before, strict=True):
+        assert_array_equal(a, b)
 
 
 @pytest.mark.parametrize("output", ["sigmoid", "linear"])
@@ -118,7 +142,7 @@ def test_blocks_of_the_real_size(dtype, output):
     X = rng.uniform(size=(3501, 64)).astype(dtype)
     params = saelib.init_params(64, 25, rng, dtype=dtype)
     options = {"lam": 1e-3, "rho": 0.1, "beta": 3.0, "output": output}
-    J, gradient = saelib.Objective(X, **options)(saelib.pack(params))
+    J, gradient = objective_of(X, **options)(saelib.pack(params))
     wide = saelib.Params(*(P.astype(float) for P in params))
     expected_J, expected = saelib.cost_and_gradient(wide, X.astype(float), **options)
     digits = 1e-12 if dtype is np.float64 else 1e-6
@@ -138,42 +162,94 @@ def test_the_number_of_threads_changes_no_bit(dtype, saturated):
     params = saelib.init_params(300, 100, rng, dtype=dtype)
     if saturated:
         params.b1[0] = -100
-    results = [
-        saelib.Objective(X, lam=1e-3, rho=0.1, beta=3, n_jobs=k)(saelib.pack(params)) for k in (1, 2, 3, None, 1)
-    ]
+    results = [objective_of(X, rho=0.1, n_jobs=k)(saelib.pack(params)) for k in (1, 2, 3, None, 1)]
     for J, gradient in results[1:]:
         assert J == results[0][0]
         assert_array_equal(gradient, results[0][1])
 
 
-@pytest.mark.parametrize("z", [-40, -20, -13, -12.5, -11.9, -11, -6, 6, 11, 11.9, 12.5, 13, 20, 40])
-@pytest.mark.parametrize("dtype", [np.float64, np.float32])
-def test_units_on_either_side_of_the_saturation_margin(dtype, z):
-    """Where 1 - rho_hat has lost digits, the plain form takes over; on this side of the margin enough are left."""
+def saturated_problem(z, dtype, spread=0.1):
+    """A network whose first unit is near z for all samples, another near 0 and a third somewhat off."""
     rng = np.random.default_rng(2)
     params, X = problem(30, 4, 3, seed=2)
-    params = params._replace(W1=rng.normal(scale=0.1, size=(3, 4)), b1=np.array([z, 0.0, -0.5]))
-    params = saelib.Params(*(P.astype(dtype) for P in params))
-    X = X.astype(dtype)
-    options = {"lam": 0.0, "rho": 0.05, "beta": 3.0}
-    _, gradient = saelib.Objective(X, **options)(saelib.pack(params))
+    W1 = rng.normal(scale=0.1, size=(3, 4))
+    W1[0] *= spread / 0.1
+    params = params._replace(W1=W1, b1=np.array([z, 0.0, -0.5]))
+    return saelib.Params(*(P.astype(dtype) for P in params)), X.astype(dtype)
+
+
+def rows_of_gradients(params, X, form, output="sigmoid"):
+    """Cost and gradient in the form asked for, and those of the page in float64."""
+    net = nets.Sigmoid(0.0, 0.05, 3.0, output)
+    J, gradient = saelib.Objective(net, X, run=map if form == "plain" else None)(saelib.pack(params))
     wide = saelib.Params(*(P.astype(float) for P in params))
-    _, expected = saelib.cost_and_gradient(wide, X.astype(float), **options)
-    left = np.finfo(dtype).eps ** (2 / 3)  # the digits of a number of the margin's size beside 1
-    for G, E in zip(saelib.unpack(gradient, params).W1, expected.W1, strict=True):
-        assert np.linalg.norm(G - E) < 8 * left * np.linalg.norm(E)
+    page = saelib.cost_and_gradient(wide, X.astype(float), lam=0, rho=0.05, beta=3.0, output=output)
+    return J, saelib.unpack(gradient, params), *page
+
+
+def assert_units_right(found, expected, rtol):
+    """The rows of W1 and b1, each unit compared with its own size."""
+    for G, E in zip(found.W1, expected.W1, strict=True):
+        assert np.linalg.norm(G - E) <= rtol * np.linalg.norm(E)
+    assert_allclose(found.b1, expected.b1, rtol=rtol)
+
+
+@pytest.mark.parametrize("form", ["fast", "plain"])
+@pytest.mark.parametrize("z", [-690, -300, -80, -40, -20, -13, -11, -6, 6, 11, 13, 20, 37, 40, 80, 300, 690])
+def test_saturated_units_are_the_pages_in_float64(z, form):
+    """f(z) and f(-z) keep all their digits, so that no unit is too far off or on."""
+    for output in ("sigmoid", "linear"):
+        J, gradient, expected_J, expected = rows_of_gradients(*saturated_problem(z, np.float64), form, output)
+        assert_allclose(J, expected_J, rtol=1e-12)
+        assert_units_right(gradient, expected, rtol=1e-10)
+        assert_allclose(gradient.W2, expected.W2, rtol=1e-9, atol=1e-14)
+
+
+@pytest.mark.parametrize("form", ["fast", "plain"])
+@pytest.mark.parametrize("z", [-1000, -746, -701, 701, 746, 1000])
+def test_units_beyond_what_float64_can_hold_are_pulled_back_as_the_page_says(z, form):
+    """exp(-700) is near the least number that float64 holds with all digits: further out, a unit counts as there.
+
+    Its gradient is the page's where all samples agree; its cost is that of a unit at 700.
+    """
+    params, X = saturated_problem(z, np.float64, spread=0.0)
+    J, gradient, _, expected = rows_of_gradients(params, X, form)
+    assert_units_right(gradient, expected, rtol=1e-10)
+    held = params._replace(b1=np.array([np.clip(z, -700.0, 700.0), *params.b1[1:]]))
+    assert_allclose(J, saelib.sparse_cost(held, X, lam=0, rho=0.05, beta=3.0), rtol=1e-12)
+
+
+@pytest.mark.parametrize("form", ["fast", "plain"])
+@pytest.mark.parametrize("z", [-79, -40, -20, -13, -12.5, -11, -6, 6, 11, 12.5, 13, 20, 40, 79])
+def test_saturated_units_in_float32(z, form):
+    """As many digits as z itself has: the error of z, which is 80 at most, is that of exp(z)."""
+    for output in ("sigmoid", "linear"):
+        J, gradient, expected_J, expected = rows_of_gradients(*saturated_problem(z, np.float32), form, output)
+        assert_allclose(J, expected_J, rtol=1e-6)
+        assert_units_right(gradient, expected, rtol=2e-5)
+
+
+@pytest.mark.parametrize("form", ["fast", "plain"])
+@pytest.mark.parametrize("z", [-1000, -300, -81, 81, 300, 1000])
+def test_units_beyond_what_float32_can_hold(z, form):
+    """As in float64, but from 80 on: the bias is pulled by -rho beta if the unit is off, else by (1 - rho) beta."""
+    params, X = saturated_problem(z, np.float32, spread=0.0)
+    J, gradient, _, expected = rows_of_gradients(params, X, form)
+    assert gradient.b1[0] == pytest.approx(-0.05 * 3 if z < 0 else 0.95 * 3, rel=1e-6)
+    assert_units_right(gradient, expected, rtol=1e-5)
+    assert np.isfinite(J)
 
 
 def test_the_gradient_passes_the_books_own_check():
     params, X = problem(9, 5, 4, seed=8)
     for output in ("sigmoid", "linear"):
-        objective = saelib.Objective(X, lam=1e-3, rho=0.05, beta=3, output=output)
+        objective = objective_of(X, output=output)
         assert saelib.check_gradient(objective, saelib.pack(params)).error < 1e-8
 
 
 def test_data_and_theta_are_left_alone_and_calls_are_independent():
     params, X = problem(9, 5, 4, seed=8)
-    objective, theta = saelib.Objective(X, lam=1e-3, rho=0.05, beta=3), saelib.pack(params)
+    objective, theta = objective_of(X), saelib.pack(params)
     before_X, before_theta = X.copy(), theta.copy()
     J, gradient = objective(theta)
     kept = gradient.copy()
@@ -185,7 +261,7 @@ def test_data_and_theta_are_left_alone_and_calls_are_independent():
 
 
 def test_the_number_of_hidden_units_follows_from_theta():
-    objective = saelib.Objective(np.full((3, 4), 0.5), lam=0, rho=0.1, beta=0)
+    objective = objective_of(np.full((3, 4), 0.5))
     for hidden in (1, 2, 7):
         params = saelib.init_params(4, hidden, np.random.default_rng(0))
         for P, Q in zip(objective.params(saelib.pack(params)), params, strict=True):
@@ -196,28 +272,13 @@ def small_blocks(monkeypatch, **options):
     """An objective of six blocks, and the packed parameters of a network for it."""
     blocks_of_rows(monkeypatch, 2)
     params, X = problem(12, 4, 3, seed=9)
-    return saelib.Objective(X, **{"lam": 1e-3, "rho": 0.05, "beta": 3, **options}), params
-
-
-def test_logarithms_are_for_saturated_units_and_for_these_alone(monkeypatch):
-    widths = []
-    sparsity_delta = module.sparsity_delta
-    monkeypatch.setattr(module, "sparsity_delta", lambda Z2, rho: widths.append(Z2.shape) or sparsity_delta(Z2, rho))
-    objective, params = small_blocks(monkeypatch)
-    objective(saelib.pack(params))
-    assert not widths
-    saturated = saelib.pack(params._replace(b1=np.array([0.0, -60.0, 0.0])))
-    objective(saturated)
-    assert widths == [(12, 1)]
-    without_penalty, _ = small_blocks(monkeypatch, beta=0)
-    without_penalty(saturated)
-    assert len(widths) == 1
+    return objective_of(X, **options), params
 
 
 @pytest.mark.parametrize("n_jobs", [1, 2, 3])
-@pytest.mark.parametrize("name", ["activations_of_block", "gradient_of_block"])
+@PASSES
 def test_n_jobs_threads_share_the_blocks(monkeypatch, name, n_jobs):
-    compute, all_at_work = getattr(module, name), threading.Barrier(n_jobs, timeout=30)
+    compute, all_at_work = getattr(Fast, name), threading.Barrier(n_jobs, timeout=30)
     at_work, numbers = [], []
 
     def block(*args, **options):
@@ -228,7 +289,7 @@ def test_n_jobs_threads_share_the_blocks(monkeypatch, name, n_jobs):
         at_work.remove(threading.get_ident())
         return compute(*args, **options)
 
-    monkeypatch.setattr(module, name, block)
+    monkeypatch.setattr(Fast, name, block)
     objective, params = small_blocks(monkeypatch, n_jobs=n_jobs)
     objective(saelib.pack(params))
     assert len(numbers) == 6
@@ -237,12 +298,10 @@ def test_n_jobs_threads_share_the_blocks(monkeypatch, name, n_jobs):
 
 def test_a_single_block_needs_no_other_thread(monkeypatch):
     threads = []
-    gradient_of_block = module.gradient_of_block
-    monkeypatch.setattr(
-        module, "gradient_of_block", lambda *args: threads.append(threading.get_ident()) or gradient_of_block(*args)
-    )
+    backward = Fast.backward
+    monkeypatch.setattr(Fast, "backward", lambda *args: threads.append(threading.get_ident()) or backward(*args))
     params, X = problem(12, 4, 3, seed=9)
-    saelib.Objective(X, lam=0, rho=0.05, beta=3)(saelib.pack(params))
+    objective_of(X)(saelib.pack(params))
     assert threads == [threading.get_ident()]
 
 
@@ -298,8 +357,8 @@ def test_the_activations_of_many_samples_are_summed_without_losing_digits():
     X = rng.uniform(size=(300_000, 1)).astype(np.float32)
     params = saelib.init_params(1, 2, rng, dtype=np.float32)
     options = {"lam": 0.0, "rho": 0.05, "beta": 1.0}
-    penalty = saelib.Objective(X, **options)(saelib.pack(params))[0]
-    penalty -= saelib.Objective(X, **{**options, "beta": 0.0})(saelib.pack(params))[0]
+    penalty = objective_of(X, **options)(saelib.pack(params))[0]
+    penalty -= objective_of(X, **{**options, "beta": 0.0})(saelib.pack(params))[0]
     wide = saelib.Params(*(P.astype(float) for P in params))
     assert_allclose(penalty, saelib.cost_terms(wide, X.astype(float), **options).sparsity, rtol=1e-6)
 
@@ -309,7 +368,7 @@ def test_the_activations_of_many_blocks_are_summed_without_losing_digits(monkeyp
     blocks_of_rows(monkeypatch, 1)
     theta = np.array([0, -np.log(4), 0, 0], np.float32)  # W1, b1, W2 and b2 of a unit that is always on by a fifth
     X = np.full((8000, 1), 0.5, np.float32)
-    terms = [saelib.Objective(X, lam=0, rho=0.05, beta=beta).cost(theta) for beta in (0, 1)]
+    terms = [objective_of(X, lam=0, beta=beta).cost(theta) for beta in (0, 1)]
     expected = 0.05 * np.log(0.05 / 0.2) + 0.95 * np.log(0.95 / 0.8)
     assert_allclose(terms[1] - terms[0], expected, rtol=1e-6)
 
@@ -319,7 +378,7 @@ def test_the_first_number_that_is_not_finite_is_named():
     theta = saelib.pack(params)
     theta[[5, 9]] = np.inf
     with pytest.raises(ValueError, match=r"theta must be finite, but theta\[5\] is not"):
-        saelib.Objective(X, lam=0, rho=0.05, beta=3)(theta)
+        objective_of(X)(theta)
 
 
 def test_by_default_there_are_as_many_threads_as_processors(monkeypatch):
@@ -350,7 +409,7 @@ class Rows:
 
 def evaluated(X, **options):
     params = saelib.init_params(X.shape[1], 3, np.random.default_rng(0))
-    return saelib.Objective(X, lam=1e-3, rho=0.05, beta=3, **options)(saelib.pack(params))
+    return objective_of(X, **options)(saelib.pack(params))
 
 
 @pytest.mark.parametrize("dtype", [np.float64, np.float32, np.float16, np.int64])
@@ -394,12 +453,16 @@ def test_floating_point_numbers_are_scaled_too():
 
 @pytest.mark.parametrize("dtype", [np.float64, np.float32])
 def test_rows_are_copied_only_to_be_scaled_and_bytes_become_float32(dtype):
-    X, options = np.full((9, 4), 0.5, dtype), {"lam": 0, "rho": 0.05, "beta": 3}
-    assert np.shares_memory(saelib.Objective(X, **options).rows(slice(2, 5)), X)
-    scaled = saelib.Objective(X, **options, scale=0.25).rows(slice(2, 5))
+    X, block = np.full((9, 4), 0.5, dtype), slice(2, 5)
+    rows, target = objective_of(X).rows(block)
+    assert np.shares_memory(rows, X) and target is rows
+    scaled, target = objective_of(X, scale=0.25).rows(block)
     assert_array_equal(scaled, np.full((3, 4), 0.125))
-    assert scaled.dtype == dtype
-    assert saelib.Objective(X.astype(np.uint8), **options, scale=1 / 255).rows(slice(2, 5)).dtype == np.float32
+    assert scaled.dtype == dtype and target is scaled
+    assert objective_of(X.astype(np.uint8), scale=1 / 255).rows(block)[0].dtype == np.float32
+    scaled, target = objective_of(X, scale=0.25, target=np.ones((9, 4))).rows(block)
+    assert_array_equal(scaled, np.full((3, 4), 0.125))
+    assert_array_equal(target, np.ones((3, 4)))  # which is as it should be already
 
 
 def test_what_is_wrong_in_a_block_is_said_with_its_rows():
@@ -434,7 +497,7 @@ def blas_threads():
 def test_one_objective_in_many_threads():
     """Evaluations of different parameters at the same time do not get into each other's memory."""
     X = np.random.default_rng(0).uniform(size=(3000, 20))
-    objective = saelib.Objective(X, lam=1e-3, rho=0.05, beta=3, n_jobs=2)
+    objective = objective_of(X, n_jobs=2)
     thetas = [saelib.pack(saelib.init_params(20, 4 + k % 3, np.random.default_rng(k))) for k in range(12)]
     expected = [objective(theta) for theta in thetas]
     with threadpool_limits(3):
@@ -451,21 +514,21 @@ def test_one_objective_in_many_threads():
 def test_blas_keeps_its_threads_where_there_is_but_one_block(monkeypatch, blocks):
     blocks_of_rows(monkeypatch, 12 // blocks)
     params, X = problem(12, 4, 3, seed=9)
-    seen, compute = [], module.activations_of_block
-    monkeypatch.setattr(module, "activations_of_block", lambda *args: seen.append(blas_threads()) or compute(*args))
+    seen, encode = [], Fast.encode
+    monkeypatch.setattr(Fast, "encode", lambda *args: seen.append(blas_threads()) or encode(*args))
     with threadpool_limits(3):
         before = blas_threads()
-        saelib.Objective(X, lam=0, rho=0.05, beta=3, n_jobs=1)(saelib.pack(params))
+        objective_of(X, n_jobs=1)(saelib.pack(params))
     assert seen == blocks * [before if blocks == 1 else [1] * len(before)]
 
 
 @pytest.mark.parametrize("error", [RuntimeError, KeyboardInterrupt])
-@pytest.mark.parametrize("name", ["activations_of_block", "gradient_of_block"])
+@PASSES
 def test_a_workers_exception_reaches_the_caller_and_stops_the_others(monkeypatch, name, error):
     blocks_of_rows(monkeypatch, 500)
     X = np.random.default_rng(0).uniform(size=(50_000, 3))
-    objective = saelib.Objective(X, lam=1e-3, rho=0.05, beta=3, n_jobs=2)
-    theta, compute, calls = saelib.pack(saelib.init_params(3, 2, np.random.default_rng(0))), getattr(module, name), []
+    objective = objective_of(X, n_jobs=2)
+    theta, compute, calls = saelib.pack(saelib.init_params(3, 2, np.random.default_rng(0))), getattr(Fast, name), []
     expected_J, expected = objective(theta)
 
     count = itertools.count(1)
@@ -479,7 +542,7 @@ def test_a_workers_exception_reaches_the_caller_and_stops_the_others(monkeypatch
 
     with threadpool_limits(3), monkeypatch.context() as patch:
         before = blas_threads()
-        patch.setattr(module, name, block)
+        patch.setattr(Fast, name, block)
         with pytest.raises(error, match="the fifth block"):
             objective(theta)
         assert blas_threads() == before
@@ -493,7 +556,7 @@ def test_a_workers_exception_reaches_the_caller_and_stops_the_others(monkeypatch
 @pytest.mark.filterwarnings("ignore:This process .* is multi-threaded:DeprecationWarning")
 def test_a_forked_process_can_go_on():
     X = np.random.default_rng(0).uniform(size=(3000, 20))
-    objective = saelib.Objective(X, lam=1e-3, rho=0.05, beta=3, n_jobs=2)
+    objective = objective_of(X, n_jobs=2)
     theta = saelib.pack(saelib.init_params(20, 4, np.random.default_rng(0)))
     expected = objective(theta)[0]
     child = os.fork()
@@ -506,3 +569,69 @@ def test_a_forked_process_can_go_on():
         os.kill(child, signal.SIGKILL)
         os.waitpid(child, 0)
     assert done == (child, 0)
+
+
+# --- any net -----------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("net", nets.examples(), ids=repr)
+def test_threads_and_blocks_of_any_net(net):
+    """Through its fast form, where it has one; the same bits on any number of threads."""
+    rng = np.random.default_rng(0)
+    X = rng.uniform(0.1, 0.9, (40, 6))
+    params = net.init(6, 5, rng)
+    theta = flatten(params)
+    J, gradient = saelib.Objective(net, X, like=params, run=map)(theta)
+    threads = [saelib.Objective(net, X, like=params, n_jobs=n, block_rows=7)(theta) for n in (1, 2, 5)]
+    for one, other in threads:
+        assert_allclose(one, J, rtol=1e-12)
+        assert_allclose(other, gradient, rtol=1e-9, atol=1e-13)
+        assert one == threads[0][0]
+        assert_array_equal(other, threads[0][1])
+
+
+@pytest.mark.parametrize("pool", [ThreadPoolExecutor, ProcessPoolExecutor])
+@pytest.mark.parametrize("net", [nets.Sigmoid(0.01, 0.1, 2.0), nets.TopK(2, k_aux=1)], ids=["sigmoid", "topk"])
+@pytest.mark.filterwarnings("ignore:This process .* is multi-threaded:DeprecationWarning")
+def test_blocks_may_be_computed_elsewhere(pool, net):
+    params, X = problem(60, 5, 4, seed=0)
+    theta = saelib.pack(params)
+    J, gradient = saelib.Objective(net, X, block_rows=9)(theta)
+    with pool(2) as workers:
+        there_J, there = saelib.Objective(net, X, block_rows=9, run=workers.map)(theta)
+    assert_allclose(there_J, J, rtol=1e-13)
+    assert_allclose(there, gradient, rtol=1e-10, atol=1e-15)
+
+
+@pytest.mark.parametrize("rows", [None, 7])
+def test_a_target_of_its_own(rows):
+    """Denoising: the loss is measured against the clean rows; by finite differences of a cost written out here."""
+    params, X = problem(60, 5, 4, seed=0)
+    clean = np.clip(X + 0.05, 0, 1)
+    theta, objective = saelib.pack(params), objective_of(X, lam=0.01, rho=0.1, beta=2, target=clean, block_rows=rows)
+
+    def J(theta):
+        W1, b1, W2, b2 = saelib.unpack(theta, params)
+        A2 = 1 / (1 + np.exp(-(X @ W1.T + b1)))
+        A3 = 1 / (1 + np.exp(-(A2 @ W2.T + b2)))
+        r = A2.mean(axis=0)
+        kl = 0.1 * np.log(0.1 / r) + 0.9 * np.log(0.9 / (1 - r))
+        return ((A3 - clean) ** 2).sum() / 120 + 0.005 * ((W1**2).sum() + (W2**2).sum()) + 2 * kl.sum()
+
+    assert_allclose(objective.cost(theta), J(theta), rtol=1e-13)
+    assert_allclose(objective(theta)[1], saelib.numerical_gradient(J, theta), atol=1e-8)
+    if rows is None:  # a mini-batch, too
+        one, found, *_ = module.Step(objective.net)(params, X, clean, None)
+        assert_allclose(one, objective(theta)[0], rtol=1e-13)
+        assert_allclose(found, objective(theta)[1], rtol=1e-12, atol=1e-15)
+
+
+def test_what_does_not_fit_any_net_is_said():
+    params, X = problem(60, 5, 4, seed=0)
+    theta = saelib.pack(params)
+    with pytest.raises(ValueError, match="k must be a whole number from 1 to 4"):
+        saelib.Objective(nets.TopK(9), X)(theta)
+    with pytest.raises(ValueError, match="mu must be a finite number >= 0"):
+        saelib.Objective(nets.ReluL1(-1.0), X)(theta)
+    with pytest.raises(ValueError, match="theta must be a vector of"):
+        saelib.Objective(nets.Sigmoid(), X[:, :3])(theta)

@@ -21,7 +21,7 @@ from hypothesis.extra.numpy import array_shapes, arrays
 from numpy.testing import assert_allclose, assert_array_equal
 
 import saelib
-from saelib import Params, datasets, engine, metrics, nets, pca, sparse_coding
+from saelib import Params, datasets, metrics, nets, pca, sparse_coding
 from saelib.book import plots, steps
 
 pytestmark = pytest.mark.filterwarnings("error")
@@ -34,6 +34,7 @@ pytestmark = pytest.mark.filterwarnings("error")
 SETTINGS = {"lam": 0.01, "rho": 0.2, "beta": 2.0}
 NET = {"W1": "hn", "b1": "h", "W2": "nh", "b2": "n"}
 FEW = {"rho": 0.2, "beta": 2.0}
+FEW_STEPS = {"alpha": 0.1, "max_iter": 2, "tol": 0}
 
 
 class Case(NamedTuple):
@@ -72,12 +73,9 @@ def drawn(draw, *arguments, **options):
     return np.asarray(ax.images[0].get_array(), dtype=float) if ax.images else ax.lines[0].get_xydata()
 
 
-def best_and_costs(train, **options):
-    def call(params, X):
-        best, history = train(params, X, **SETTINGS, max_iter=2, tol=0, **options)
-        return best, history.cost
-
-    return call
+def found(params, history):
+    """What a training gives that is made of numbers."""
+    return params, history.cost
 
 
 def plane(n):
@@ -159,19 +157,22 @@ CASES = {
         case(lambda theta: saelib.check_gradient(quadratic, theta, epsilon=0.5)[1:], theta="t")
     ],
     "objective.Objective": [
-        case(lambda X: saelib.Objective(X, **SETTINGS)(np.linspace(-1, 1, 5 * np.shape(X)[1] + 2)), **COST),
-        case(lambda theta: saelib.Objective([[0.5]], **SETTINGS)(theta), theta="T", sizes={"T": 7}),
+        case(lambda X: saelib.Objective(KL, X)(np.linspace(-1, 1, 5 * np.shape(X)[1] + 2)), **COST),
+        case(lambda X: saelib.Objective(nets.ReluL1(0.1), X)(np.linspace(-1, 1, 5 * np.shape(X)[1] + 2)), **LINEAR),
+        case(
+            lambda X: saelib.Objective(KL, [[0.5] * np.shape(X)[1]] * len(X), target=X)(
+                np.linspace(-1, 1, 5 * np.shape(X)[1] + 2)
+            ),
+            **COST,
+        ),
+        case(lambda theta: saelib.Objective(KL, [[0.5]])(theta), theta="T", sizes={"T": 7}),
     ],
-    "engine.Objective": [
-        case(lambda X: engine.Objective(KL, X)(np.linspace(-1, 1, 5 * np.shape(X)[1] + 2)), **COST),
-        case(lambda X: engine.Objective(nets.ReluL1(0.1), X)(np.linspace(-1, 1, 5 * np.shape(X)[1] + 2)), **LINEAR),
-        case(lambda theta: engine.Objective(KL, [[0.5]])(theta), theta="T", sizes={"T": 7}),
+    "train.gradient_descent": [
+        of_net(lambda params, X: found(*saelib.gradient_descent(params, X, **SETTINGS, **FEW_STEPS)), **COST)
     ],
-    "engine.adam": [of_net(lambda params, X: engine.adam(KL, params, [X, X], report=1)[0], **COST)],
-    "engine.lbfgs": [of_net(lambda params, X: engine.lbfgs(KL, params, X, max_iter=2, tol=0)[0], **COST)],
-    "train.gradient_descent": [of_net(best_and_costs(saelib.gradient_descent, alpha=0.1), **COST)],
-    "train.adam": [of_net(lambda params, X: best_and_costs(saelib.adam, rng=rng(), batch_size=2)(params, X), **COST)],
-    "train.lbfgs": [of_net(best_and_costs(saelib.lbfgs), **COST)],
+    "train.adam": [of_net(lambda params, X: found(*saelib.adam(KL, params, [X, X], report=1)), **COST)],
+    "train.lbfgs": [of_net(lambda params, X: found(*saelib.lbfgs(KL, params, X, max_iter=2, tol=0)), **COST)],
+    "train.Minibatches": [case(lambda X: list(saelib.Minibatches(X, 2, epochs=2)), "nan", X="mn")],
     "storage.save_params": [of_net(saved_and_loaded)],
     "estimator.SparseAutoencoder": [
         case(lambda X: saelib.SparseAutoencoder(2, max_iter=2, random_state=0).fit_transform(X), "sklearn", **LINEAR)
@@ -232,22 +233,20 @@ ELSEWHERE = {
     "tests/test_cost.py": "cost: terms_from_forward",
     "tests/test_storage.py": "storage: load_params",
     "tests/test_saelens_files.py": "storage: load_saelens save_saelens",
-    "tests/test_objective.py": (
-        "objective: is_sliced activations_of_block gradient_of_block error_of_block penalty_delta BatchGradient"
-    ),
-    "tests/test_engine.py": (
+    "tests/test_objective.py": ("objective: Plain form_of blocks_by Step"),
+    "tests/test_nets.py": (
         "architecture: Architecture nothing free no_decay as_it_is leaves named_leaves as_params flatten unflatten "
-        "check_architecture; nets: examples; "
-        "engine: first_pass second_pass step_of blocks_by Minibatches linear_decay"
+        "check_architecture; nets: examples"
     ),
-    "tests/test_train.py": "progress: track",
+    "tests/test_train.py": "train: linear_decay; progress: track",
     "tests/test_progress.py": "progress: progress_bar",
     "tests/test_datasets.py": "datasets: load_digits load_natural_images load_images_mat load_mnist read_idx",
     "tests/test_plots.py": "plots: use_style network_diagram",
     "tests/test_explore.py": (
         "explore: slider choice figure prefix_of; steps: step_through number factor weighted_sum tex"
     ),
-    "tests/test_tutor.py": "tutor: " + " ".join(["kinds check_backward", *(f"check_{kind}" for kind in saelib.book.tutor.kinds())]),
+    "tests/test_tutor.py": "tutor: kinds mistakes "
+    + " ".join(f"check_{kind}" for kind in ("backward", *saelib.book.tutor.kinds())),
 }
 ALL = [pytest.param(one, id=f"{name}-{i}") for name, cases in CASES.items() for i, one in enumerate(cases)]
 each_case = pytest.mark.parametrize("one", ALL)
@@ -442,7 +441,6 @@ def test_what_is_empty_is_named(one, data):
 
 MAY_REFUSE = {
     "train.": "the cost grew beyond all bounds",
-    "engine.": "the cost grew beyond all bounds",
     "estimator.": "the cost grew beyond all bounds",
     "sparse_coding.": "D must have a largest singular value whose square is a number",
     "pca.": "epsilon must be > 0 where the data do not vary",  # for 0.1 beside 1e300 is no more than rounding

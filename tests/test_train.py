@@ -1,5 +1,6 @@
 """Training: each algorithm against a transcription of its own, and how a training ends, reports and is interrupted."""
 
+import itertools
 import math
 import os
 import signal
@@ -16,10 +17,12 @@ from sklearn.datasets import load_digits
 from threadpoolctl import threadpool_limits
 
 import saelib
-from saelib import train
+from saelib import nets, train
+from saelib.architecture import flatten
 
 pytestmark = pytest.mark.filterwarnings("error")
 OPTIONS = {"lam": 1e-3, "rho": 0.1, "beta": 0.5}
+NET = nets.Sigmoid(**OPTIONS)
 
 
 def small_problem(m=8, n=4, hidden=3, dtype=np.float64):
@@ -31,13 +34,25 @@ def digits(m=300):
     return load_digits().data[:m] / 16
 
 
-def run(name, params, X, **options):
-    """One of the three trainings with what it needs beside the common arguments."""
-    own = {"gradient_descent": {"alpha": 0.3}, "adam": {"rng": np.random.default_rng(3), "batch_size": 3}, "lbfgs": {}}
-    return getattr(saelib, name)(params, X, **{**OPTIONS, **own[name], **options})
+def run(name, params, X, *, output="sigmoid", max_iter=1000, batch_size=3, **options):
+    """One of the three trainings; an iteration of Adam is an epoch."""
+    net = nets.Sigmoid(**OPTIONS, output=output)
+    if name == "gradient_descent":
+        options = {"alpha": 0.3, **OPTIONS, **options}
+        return saelib.gradient_descent(params, X, output=output, max_iter=max_iter, **options)
+    if name == "lbfgs":
+        return saelib.lbfgs(net, params, X, max_iter=max_iter, **options)
+    batches = saelib.Minibatches(X, batch_size, epochs=max_iter, seed=3)
+    return saelib.adam(net, params, batches, learning_rate=1e-3, **options)
+
+
+def assert_same(params, others):
+    for P, Q in zip(params, others, strict=True):
+        assert_array_equal(P, Q)
 
 
 EACH = pytest.mark.parametrize("name", ["gradient_descent", "adam", "lbfgs"])
+WHOLE = pytest.mark.parametrize("name", ["gradient_descent", "lbfgs"])  # which look at all of the data at once
 
 
 @pytest.mark.parametrize("output", ["sigmoid", "linear"])
@@ -64,33 +79,39 @@ def test_gradient_descent_is_the_algorithm_of_the_notes_update_for_update(output
 
 @pytest.mark.parametrize("output", ["sigmoid", "linear"])
 def test_adam_is_the_published_algorithm_update_for_update(output):
-    """Algorithm 1 of Kingma and Ba, number by number, with gradients from loops; two batches of 3 and one of 2."""
+    """Algorithm 1 of Kingma and Ba, number by number, with gradients from loops; batches of 3 and of 2; a schedule."""
     params, X = small_problem()
-    path = []
-    saelib.adam(
-        params, X, **OPTIONS, output=output, rng=np.random.default_rng(5), alpha=0.02, batch_size=3, max_iter=6,
-        callback=lambda k, at, cost: path.append((saelib.pack(at), cost)),
+    net, batches, path = nets.Sigmoid(**OPTIONS, output=output), [X[:3], X[3:6], X[6:]] * 6, []
+    trained, descent = saelib.adam(
+        net, params, batches, learning_rate=saelib.linear_decay(0.02, 20), betas=(0.8, 0.99), report=1,
+        callback=lambda t, at, cost: path.append((saelib.pack(at), cost)),
     )  # fmt: skip
-    rng, t = np.random.default_rng(5), 0
     theta = saelib.pack(params).tolist()
     first, second = [0.0] * len(theta), [0.0] * len(theta)
-    for epoch in range(7):
+    for t, batch in enumerate(batches, start=1):
         lists = reference.as_lists(saelib.unpack(np.array(theta), params))
-        assert_allclose(path[epoch][0], theta, rtol=1e-9, atol=1e-11)
-        expected = sum(reference.cost_terms(lists, X.tolist(), **OPTIONS, output=output))
-        assert_allclose(path[epoch][1], expected, rtol=1e-9)
-        order = rng.permutation(8)
-        for batch in (order[:3], order[3:6], order[6:]):
-            t += 1
-            lists = reference.as_lists(saelib.unpack(np.array(theta), params))
-            arrays = reference.gradient(lists, X[batch].tolist(), **OPTIONS, output=output)
-            g = np.concatenate([np.ravel(G) for G in arrays]).tolist()
-            for i in range(len(theta)):
-                first[i] = 0.9 * first[i] + (1 - 0.9) * g[i]
-                second[i] = 0.999 * second[i] + (1 - 0.999) * g[i] ** 2
-                first_hat, second_hat = first[i] / (1 - 0.9**t), second[i] / (1 - 0.999**t)
-                theta[i] = theta[i] - 0.02 * first_hat / (math.sqrt(second_hat) + 1e-8)
-    assert len(path) == 7
+        expected = sum(reference.cost_terms(lists, batch.tolist(), **OPTIONS, output=output))
+        assert_allclose(path[t - 1][1], expected, rtol=1e-9)
+        arrays = reference.gradient(lists, batch.tolist(), **OPTIONS, output=output)
+        g = np.concatenate([np.ravel(G) for G in arrays]).tolist()
+        for i in range(len(theta)):
+            first[i] = 0.8 * first[i] + (1 - 0.8) * g[i]
+            second[i] = 0.99 * second[i] + (1 - 0.99) * g[i] ** 2
+            first_hat, second_hat = first[i] / (1 - 0.8**t), second[i] / (1 - 0.99**t)
+            theta[i] = theta[i] - 0.02 * (1 - (t - 1) / 20) * first_hat / (math.sqrt(second_hat) + 1e-8)
+        assert_allclose(path[t - 1][0], theta, rtol=1e-9, atol=1e-11)
+    assert len(path) == descent.state.t == 18 and descent.steps.tolist() == [*range(1, 19)]
+    assert_array_equal(path[-1][0], saelib.pack(trained))
+
+
+def test_adam_has_the_published_constants():
+    params, X = small_problem()
+    options = {"betas": (0.9, 0.999), "learning_rate": lambda t: 1e-3}
+    assert_same(saelib.adam(NET, params, [X] * 3)[0], saelib.adam(NET, params, [X] * 3, **options)[0])
+
+
+def test_the_schedule_falls_in_a_straight_line_to_zero_and_stays_there():
+    assert [saelib.linear_decay(0.4, 4)(t) for t in range(6)] == pytest.approx([0.4, 0.3, 0.2, 0.1, 0, 0])
 
 
 @pytest.mark.parametrize("output", ["sigmoid", "linear"])
@@ -103,28 +124,22 @@ def test_lbfgs_goes_as_low_as_scipy_on_the_plain_cost(output):
         return J, saelib.pack(gradient)
 
     by_hand = minimize(plain, saelib.pack(params), jac=True, method="L-BFGS-B", options={"maxiter": 30})
-    found, history = saelib.lbfgs(params, X, **OPTIONS, output=output, max_iter=30)
+    found, history = saelib.lbfgs(nets.Sigmoid(**OPTIONS, output=output), params, X, max_iter=30)
     cost = saelib.sparse_cost(found, X, **OPTIONS, output=output)
     assert cost <= by_hand.fun * (1 + 1e-6)
     assert cost < 0.5 * history.cost[0]
 
 
-@EACH
+@WHOLE
 def test_history_counts_iterations_and_passes_over_the_data(name, monkeypatch):
     params, X = small_problem()
-    passes, at_iteration, rows = 0, [], 0
-
-    class CountingBatches(saelib.objective.BatchGradient):
-        def __call__(self, theta, batch):
-            nonlocal rows
-            rows += len(batch)
-            return super().__call__(theta, batch)
+    passes, at_iteration = 0, []
 
     class Counting(saelib.Objective):
-        def _compute(self, what, theta):
-            nonlocal rows
-            rows += self.X.shape[0]
-            return super()._compute(what, theta)
+        def __call__(self, theta):
+            nonlocal passes
+            passes += 1
+            return super().__call__(theta)
 
     def forward(*args, **kwargs):
         nonlocal passes
@@ -132,14 +147,13 @@ def test_history_counts_iterations_and_passes_over_the_data(name, monkeypatch):
         return saelib.forward(*args, **kwargs)
 
     monkeypatch.setattr(train, "Objective", Counting)
-    monkeypatch.setattr(train, "BatchGradient", CountingBatches)
     monkeypatch.setattr(train, "forward", forward)
     costs = []
 
     def callback(k, at, cost):
         assert k == len(costs)
         costs.append(cost)
-        at_iteration.append(rows // 8 + passes)
+        at_iteration.append(passes)
         assert saelib.sparse_cost(at, X, **OPTIONS) == pytest.approx(cost, rel=1e-12)
 
     _, history = run(name, params, X, max_iter=9, tol=0, callback=callback)
@@ -150,7 +164,36 @@ def test_history_counts_iterations_and_passes_over_the_data(name, monkeypatch):
     assert history.stopped == "max_iter"
 
 
-@EACH
+def test_adam_reports_the_mean_cost_of_its_batches_and_looks_at_nothing_else():
+    params, X = small_problem()
+    seen, path, told = [], [], []
+
+    def stream():
+        for i in range(7):
+            seen.append(i)
+            yield X[i % 4 : i % 4 + 5]
+
+    saelib.adam(NET, params, stream(), report=1, callback=lambda t, at, cost: path.append(at))
+    assert seen == [*range(7)]
+    costs = [saelib.sparse_cost(at, X[i % 4 : i % 4 + 5], **OPTIONS) for i, at in enumerate([params, *path[:-1]])]
+    trained, descent = saelib.adam(NET, params, stream(), report=3, callback=lambda *args: told.append(args))
+    assert descent.steps.tolist() == [3, 6, 7] and descent.dead.tolist() == [0, 0, 0]
+    assert_allclose(descent.cost, [np.mean(costs[:3]), np.mean(costs[3:6]), costs[6]], rtol=1e-12)
+    assert descent.stopped == "batches" and descent.state.t == 7
+    assert [(t, cost) for t, _, cost in told] == [(3, descent.cost[0]), (6, descent.cost[1])]
+    assert_same(told[1][1], path[5])
+    assert_same(trained, path[6])
+    assert_same(descent.state.params, trained)
+
+
+def test_a_report_is_an_epoch_of_mini_batches_or_a_hundred_steps():
+    params, X = small_problem()
+    _, descent = saelib.adam(NET, params, saelib.Minibatches(X, 3, epochs=2))
+    assert descent.steps.tolist() == [3, 6]
+    assert saelib.adam(NET, params, [X] * 201)[1].steps.tolist() == [100, 200, 201]
+
+
+@WHOLE
 def test_the_cost_goes_down_and_the_best_parameters_come_back(name):
     params, X = small_problem()
     best, history = run(name, params, X, max_iter=60, tol=0)
@@ -177,7 +220,7 @@ def test_start_and_data_are_left_alone(name):
 @EACH
 def test_stops_on_convergence_at_the_first_small_change(name):
     params, X = small_problem()
-    _, history = run(name, params, X, max_iter=5000, tol=1e-4)
+    _, history = run(name, params, X, max_iter=5000, tol=1e-4, batch_size=8)
     assert history.stopped == "converged"
     changes = np.abs(np.diff(history.cost)) / history.cost[1:]
     assert changes[-1] <= 1e-4
@@ -186,13 +229,13 @@ def test_stops_on_convergence_at_the_first_small_change(name):
 
 def test_lbfgs_converges_where_no_lower_point_is_found():
     params, X = small_problem()
-    best, history = saelib.lbfgs(params, X, **OPTIONS, max_iter=100_000, tol=0)
+    best, history = saelib.lbfgs(NET, params, X, max_iter=100_000, tol=0)
     assert history.stopped == "converged"
     gradient = saelib.pack(saelib.sparse_gradient(best, X, **OPTIONS))
     assert np.linalg.norm(gradient) < 1e-5
 
 
-@EACH
+@WHOLE
 @pytest.mark.parametrize("last", [0, 4])
 def test_the_callback_may_stop_the_training(name, last):
     params, X = small_problem()
@@ -201,7 +244,7 @@ def test_the_callback_may_stop_the_training(name, last):
     assert len(history.cost) == last + 1
 
 
-@EACH
+@WHOLE
 def test_no_iterations_at_all(name):
     params, X = small_problem()
     best, history = run(name, params, X, max_iter=0)
@@ -210,7 +253,15 @@ def test_no_iterations_at_all(name):
     assert_array_equal(saelib.pack(best), saelib.pack(params))
 
 
-@EACH
+def test_adam_without_a_batch():
+    params, _ = small_problem()
+    same, descent = saelib.adam(NET, params, [])
+    assert_same(same, params)
+    assert descent.stopped == "batches" and descent.state.t == 0
+    assert len(descent.cost) == len(descent.steps) == len(descent.dead) == 0
+
+
+@WHOLE
 def test_a_keyboard_interrupt_returns_the_best_so_far(name):
     def interrupt(k, at, cost):
         if k == 5:
@@ -221,6 +272,19 @@ def test_a_keyboard_interrupt_returns_the_best_so_far(name):
     assert history.stopped == "interrupted"
     assert len(history.cost) == len(history.evaluations) == 6
     assert saelib.sparse_cost(best, X, **OPTIONS) == pytest.approx(history.cost.min(), rel=1e-12)
+
+
+def test_a_keyboard_interrupt_returns_what_adam_has():
+    params, X = small_problem()
+
+    def stream():
+        yield X[:3]
+        yield X[3:6]
+        raise KeyboardInterrupt
+
+    trained, descent = saelib.adam(NET, params, stream(), report=1)
+    assert_same(trained, saelib.adam(NET, params, [X[:3], X[3:6]])[0])
+    assert descent.stopped == "interrupted" and descent.state.t == 2 and len(descent.cost) == 2
 
 
 @EACH
@@ -240,14 +304,18 @@ def test_a_signal_in_the_middle_of_the_computation_does_so_too(name):
     presser.start()
     try:
         best, history = run(
-            name, params, X, max_iter=10**6, tol=0, **({"batch_size": 500} if name == "adam" else {}),
-            callback=lambda k, at, cost: under_way.set() if k == 3 else None,
+            name, params, X, max_iter=10**6, tol=0, batch_size=500,
+            callback=lambda k, at, cost: under_way.set() if k >= 3 else None,
         )  # fmt: skip
     finally:
         signal.signal(signal.SIGINT, before)
     assert history.stopped == "interrupted"
-    assert len(history.cost) >= 4
-    assert saelib.sparse_cost(best, X, **OPTIONS) == pytest.approx(history.cost.min(), rel=1e-9)
+    if name == "adam":
+        some = itertools.islice(saelib.Minibatches(X, 500, epochs=10**6, seed=3), history.state.t)
+        assert_same(best, saelib.adam(NET, params, some, learning_rate=1e-3)[0])
+    else:
+        assert len(history.cost) >= 4
+        assert saelib.sparse_cost(best, X, **OPTIONS) == pytest.approx(history.cost.min(), rel=1e-9)
 
 
 @EACH
@@ -256,11 +324,12 @@ def test_an_interrupt_before_the_first_cost_returns_the_start(name, monkeypatch)
         raise KeyboardInterrupt
 
     monkeypatch.setattr(train, "forward", interrupt)
-    monkeypatch.setattr(saelib.Objective, "_compute", interrupt)
+    monkeypatch.setattr(saelib.Objective, "__call__", interrupt)
+    monkeypatch.setattr(train.Step, "__call__", interrupt)
     params, X = small_problem()
     best, history = run(name, params, X)
     assert history.stopped == "interrupted"
-    assert len(history.cost) == len(history.evaluations) == 0
+    assert len(history.cost) == 0
     assert_array_equal(saelib.pack(best), saelib.pack(params))
 
 
@@ -281,45 +350,111 @@ def test_divergence_is_one_clear_error_without_warnings(alpha, dtype):
         saelib.gradient_descent(params, X, **OPTIONS, alpha=alpha, output="linear")
 
 
+@pytest.mark.parametrize(
+    "dtype, rate",
+    [(np.float32, 1e25), (np.float32, 1e30), (np.float32, 1e60), (np.float64, 1e160), (np.float64, 1e300)],
+)
+def test_a_step_too_long_for_adam_is_one_clear_error_without_warnings(dtype, rate):
+    params, X = small_problem(dtype=dtype)
+    net, batches = nets.Sigmoid(**OPTIONS, output="linear"), saelib.Minibatches(X, 3, epochs=50)
+    with pytest.raises(ValueError, match="beyond all bounds at step [0-9]+; a smaller learning_rate may help"):
+        saelib.adam(net, params, batches, learning_rate=rate)
+
+
 def test_adam_in_two_threads_is_adam_in_one(monkeypatch):
     rng = np.random.default_rng(0)
     X, params = rng.uniform(size=(600, 700)), saelib.init_params(700, 100, rng)
+    batches = [X[:300], X[300:], X[100:400]]
 
     def trained():
-        return saelib.adam(params, X, **OPTIONS, rng=np.random.default_rng(1), batch_size=300, max_iter=2)[0]
+        return saelib.adam(NET, params, batches)[0]
 
     with monkeypatch.context() as patch, threadpool_limits(1):  # one processor has one thread of BLAS
         patch.setattr("saelib._workplace.number_of_threads", lambda n_jobs: 1)
         alone = trained()
-    for P, Q in zip(trained(), alone, strict=True):
-        assert_array_equal(P, Q)
-    shuffled, mean, square, t = np.random.default_rng(1), 0.0, 0.0, 0
-    theta = saelib.pack(params)
-    for _ in range(2):
-        order = shuffled.permutation(600)
-        for rows in (order[:300], order[300:]):
-            _, g = saelib.cost_and_gradient(saelib.unpack(theta, params), X[rows], **OPTIONS)
-            t, g = t + 1, saelib.pack(g)
-            mean, square = 0.9 * mean + 0.1 * g, 0.999 * square + 0.001 * g**2
-            theta = theta - 1e-3 * (mean / (1 - 0.9**t)) / (np.sqrt(square / (1 - 0.999**t)) + 1e-8)
+    monkeypatch.setattr("saelib._workplace.number_of_threads", lambda n_jobs: 2)
+    assert_same(trained(), alone)
+    mean, square, theta = 0.0, 0.0, saelib.pack(params)
+    for t, batch in enumerate(batches, start=1):
+        g = saelib.pack(saelib.sparse_gradient(saelib.unpack(theta, params), batch, **OPTIONS))
+        mean, square = 0.9 * mean + 0.1 * g, 0.999 * square + 0.001 * g**2
+        theta = theta - 1e-3 * (mean / (1 - 0.9**t)) / (np.sqrt(square / (1 - 0.999**t)) + 1e-8)
     assert_allclose(saelib.pack(alone), theta, rtol=1e-6, atol=1e-9)
 
 
-def test_adam_shuffles_by_its_generator_alone():
+def test_mini_batches_are_shuffled_by_their_seed_alone():
     params, X = small_problem()
-    first, again, other = (
-        saelib.adam(params, X, **OPTIONS, rng=np.random.default_rng(s), batch_size=3, max_iter=3)[0] for s in (1, 1, 2)
-    )
+    first, again, other = (saelib.adam(NET, params, saelib.Minibatches(X, 3, epochs=3, seed=s))[0] for s in (1, 1, 2))
     assert_array_equal(first.W1, again.W1)
     assert not np.array_equal(first.W1, other.W1)
 
 
 def test_adam_on_one_batch_does_not_depend_on_the_order():
     params, X = small_problem()
-    one, other = (
-        saelib.adam(params, X, **OPTIONS, rng=np.random.default_rng(s), batch_size=100, max_iter=5)[0] for s in (1, 2)
-    )
+    one, other = (saelib.adam(NET, params, saelib.Minibatches(X, 100, epochs=5, seed=s))[0] for s in (1, 2))
     assert_allclose(saelib.pack(one), saelib.pack(other), rtol=1e-9, atol=1e-12)
+
+
+def test_mini_batches_go_once_through_the_data_in_every_epoch():
+    X = np.arange(23.0)[:, np.newaxis]
+    batches = saelib.Minibatches(X, 5, epochs=3, seed=1)
+    rows = [batch[:, 0].astype(int).tolist() for batch in batches]
+    assert len(rows) == len(batches) == 15 and [len(r) for r in rows[:5]] == [5, 5, 5, 5, 3]
+    epochs = [sum(rows[i : i + 5], []) for i in (0, 5, 10)]
+    assert all(sorted(epoch) == list(range(23)) for epoch in epochs) and epochs[0] != epochs[1]
+    rest = saelib.Minibatches(X, 5, epochs=3, seed=1, start=7)
+    assert [b[:, 0].tolist() for b in rest] == rows[7:] and len(rest) == 8
+    pair = next(iter(saelib.Minibatches(X, 5, target=10 * X)))
+    assert_array_equal(pair[1], 10 * pair[0])
+
+
+def test_mini_batches_of_bytes_in_a_file(tmp_path):
+    pixels = np.random.default_rng(0).integers(0, 256, (70, 6), dtype=np.uint8)
+    np.save(tmp_path / "X.npy", pixels)
+    file, options = np.load(tmp_path / "X.npy", mmap_mode="r"), {"seed": 2, "epochs": 2}
+    plain = saelib.Minibatches(pixels * np.float32(1 / 255), 20, **options)
+    for one, other in zip(saelib.Minibatches(file, 20, scale=1 / 255, **options), plain, strict=True):
+        assert one.dtype == np.float32
+        assert_array_equal(one, other)
+
+
+@pytest.mark.parametrize("net", [NET, nets.TopK(2, k_aux=2, dead_after=3)], ids=["sigmoid", "topk"])
+@pytest.mark.parametrize("stop", [1, 5, 7, 12])
+def test_adam_goes_on_exactly_where_it_stopped(net, stop):
+    params, X = small_problem(m=30, n=5, hidden=4)
+    whole, descent = saelib.adam(net, params, saelib.Minibatches(X, 8, epochs=5))
+    batches = saelib.Minibatches(X, 8, epochs=5)
+    half, first = saelib.adam(net, params, batches, report=1, callback=lambda t, at, cost: t == stop)
+    assert first.stopped == "callback" and first.state.t == stop and len(first.cost) == stop
+    kept = [a.copy() for a in (*first.state.params, first.state.mean, first.state.square)]
+    rest = saelib.Minibatches(X, 8, epochs=5, start=stop)
+    resumed, second = saelib.adam(net, half, rest, state=first.state)
+    assert_same(resumed, whole)
+    assert_same((*second.state[1:3],), descent.state[1:3])
+    assert_same((*first.state.params, first.state.mean, first.state.square), kept)  # and may go on from there again
+
+
+def test_what_a_net_asks_for_after_a_step_is_done():
+    _, X = small_problem(m=60)
+    net = nets.TopK(2)
+    params = net.init(4, 8, np.random.default_rng(0))
+    before = flatten(params).copy()
+    trained, descent = saelib.adam(net, params, saelib.Minibatches(X, 10, epochs=20))
+    assert_array_equal(flatten(params), before)
+    assert_allclose(np.linalg.norm(trained.W2, axis=0), 1, rtol=1e-12)
+    assert descent.cost[-1] < 0.5 * descent.cost[0]
+
+
+def test_dead_latents_are_counted_and_revived():
+    _, X = small_problem(m=400)
+    net, options = nets.TopK(1, dead_after=5), {"report": 10, "learning_rate": 1e-3}
+    params = net.init(4, 6, np.random.default_rng(0))
+    params.b1[3:] = -100  # three latents that nothing reaches
+    batches, rng = saelib.Minibatches(X, 40, epochs=8), np.random.default_rng(1)
+    _, without = saelib.adam(net, params, batches, **options)
+    revived, _ = saelib.adam(net, params, batches, revive_every=20, rng=rng, **options)
+    assert without.dead[0] >= 3 and without.dead[-1] >= 3
+    assert revived.b1[3:].min() > -1 and params.b1[3] == -100
 
 
 @EACH
@@ -445,9 +580,9 @@ def test_lbfgs_reads_bytes_from_a_file(tmp_path):
     np.save(tmp_path / "X.npy", pixels)
     file = np.load(tmp_path / "X.npy", mmap_mode="r")
     start = saelib.init_params(6, 3, rng, dtype=np.float32)
-    options = {"lam": 1e-3, "rho": 0.1, "beta": 1, "max_iter": 20}
-    found, _ = saelib.lbfgs(start, file, **options, scale=1 / 255)
-    expected, _ = saelib.lbfgs(start, (pixels * np.float32(1 / 255)), **options)
+    net = nets.Sigmoid(1e-3, 0.1, 1.0)
+    found, _ = saelib.lbfgs(net, start, file, scale=1 / 255, max_iter=20)
+    expected, _ = saelib.lbfgs(net, start, pixels * np.float32(1 / 255), max_iter=20)
     for P, Q in zip(found, expected, strict=True):
         assert P.dtype == np.float32
         assert_array_equal(P, Q)
@@ -455,11 +590,11 @@ def test_lbfgs_reads_bytes_from_a_file(tmp_path):
 
 def test_lbfgs_says_when_the_columns_do_not_fit():
     with pytest.raises(ValueError, match=r"X must have 6 columns, got shape \(5, 4\)"):
-        saelib.lbfgs(saelib.init_params(6, 3, np.random.default_rng(0)), np.full((5, 4), 0.5), lam=0, rho=0.1, beta=1)
+        saelib.lbfgs(NET, saelib.init_params(6, 3, np.random.default_rng(0)), np.full((5, 4), 0.5))
 
 
 def test_lbfgs_does_not_advise_a_learning_rate_that_it_does_not_have():
     X = np.full((4, 3), 1e160)
     params = saelib.init_params(3, 2, np.random.default_rng(0))
     with pytest.raises(ValueError, match="at iteration 0; data or first weights nearer to 1 in size may help"):
-        saelib.lbfgs(params, X, lam=0.1, rho=0.1, beta=1, output="linear")
+        saelib.lbfgs(nets.Sigmoid(0.1, 0.1, 1.0, "linear"), params, X)

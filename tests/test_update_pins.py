@@ -2,9 +2,12 @@
 
 import subprocess
 import sys
+from importlib import metadata
 from pathlib import Path
 
 import pytest
+from packaging.requirements import Requirement
+from packaging.utils import canonicalize_name
 
 ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT / "tools"))
@@ -88,3 +91,17 @@ def test_pins_change_when_everything_holds_or_when_asked(update, capsys):
 def test_without_news_nothing_is_installed(update, capsys):
     assert update({"three-c": "3.0"}, ["never asked"]) == (TEXT, [])
     assert "newest" in capsys.readouterr().out
+
+
+def test_the_lock_file_holds_every_pin_and_what_is_installed_here():
+    """So that a build in three years takes the same packages, those that nobody asked for by name among them."""
+    lines = map(Requirement, (ROOT / "requirements.lock").read_text("utf-8").splitlines())
+    here = [line for line in lines if line.marker is None or line.marker.evaluate()]
+    locked = {canonicalize_name(line.name): str(line.specifier).removeprefix("==") for line in here}
+    text = (ROOT / "requirements.txt").read_text("utf-8")
+    pins = [line.split("#")[0].strip().partition("==") for line in text.splitlines() if "==" in line.split("#")[0]]
+    assert len(pins) > 30
+    assert {name: locked.get(canonicalize_name(name)) for name, _, _ in pins} == {n: version for n, _, version in pins}
+    installed = {canonicalize_name(d.name): d.version for d in metadata.distributions()}
+    installed.pop("setuptools", None)  # which a virtual environment brings along
+    assert {n: v for n, v in installed.items() if locked.get(n, v) != v} == {}

@@ -14,7 +14,7 @@ from pathlib import Path
 import numpy as np
 
 import saelib
-from saelib import datasets, sparse_coding
+from saelib import datasets, nets, sparse_coding
 
 ROOT = Path(__file__).resolve().parents[1]
 CHAPTER = ROOT / "chapters" / "natural-images.ipynb"
@@ -35,8 +35,8 @@ def learn_filters(images):
     """Return one hundred filters of length one, (100, 144), learned from patches of the whitened photographs."""
     X = datasets.normalize_patches(datasets.sample_patches(images, SIZE, 20_000, np.random.default_rng(0)))
     params = saelib.init_params(SIZE**2, 100, np.random.default_rng(1), dtype=np.float32)
-    settings = {"lam": 1e-4, "rho": 0.01, "beta": 3}
-    W1 = saelib.lbfgs(params, X.astype(np.float32), **settings, max_iter=400, progress=True)[0].W1.astype(float)
+    net = nets.Sigmoid(lam=1e-4, rho=0.01, beta=3)
+    W1 = saelib.lbfgs(net, params, X.astype(np.float32), max_iter=400, progress=True)[0].W1.astype(float)
     return W1 / np.linalg.norm(W1, axis=1, keepdims=True)
 
 

@@ -6,10 +6,9 @@ import numpy as np
 
 from .._checks import in_open_unit_interval, nonnegative, one_of
 from ..architecture import as_it_is
-from ..cost import check_problem, weight_decay
-from ..network import Params, init_params
-
-LIMIT = {np.dtype(np.float32): 80.0, np.dtype(np.float64): 700.0}  # beyond, exp(-z) and its reciprocal would vanish
+from ..backprop import kl_prime
+from ..cost import check_problem, kl_divergence, weight_decay
+from ..network import LIMIT, Params, init_params
 
 
 class Pair(NamedTuple):
@@ -22,10 +21,9 @@ class Pair(NamedTuple):
 
 def sigmoids(Z):
     """Return f(Z) and f(-Z) as a `Pair`; neither is ever 0, because Z beyond +-700 (float32: +-80) counts as that."""
-    E = np.exp(-np.minimum(np.abs(Z), LIMIT[Z.dtype]))
-    large = 1 / (1 + E)
-    small = E * large
-    return Pair(Z, np.where(Z >= 0, large, small), np.where(Z >= 0, small, large))
+    E = np.exp(-np.clip(Z, -LIMIT[Z.dtype], LIMIT[Z.dtype]))
+    A = 1 / (1 + E)
+    return Pair(Z, A, E * A)  # 1 - f(z) = f(-z), without the subtraction
 
 
 class Sigmoid(NamedTuple):
@@ -61,8 +59,7 @@ class Sigmoid(NamedTuple):
 
     def penalty(self, mean):
         (rho_hat, rest), rho = mean, self.rho  # (eq-rho-hat)
-        kl = rho * np.log(rho / rho_hat) + (1 - rho) * np.log((1 - rho) / rest)  # (eq-kl)
-        return self.beta * float(kl.sum()), self.beta * (-rho / rho_hat + (1 - rho) / rest)  # (eq-kl-prime)
+        return self.beta * float(kl_divergence(rho, rho_hat, rest).sum()), self.beta * kl_prime(rho, rho_hat, rest)
 
     def backward(self, params, X, target, codes, price):
         W2, b2 = params.W2, params.b2
@@ -107,6 +104,100 @@ class Sigmoid(NamedTuple):
             "the output is linear: its slope is 1",
         ),
     }
+
+    def fast(self, params):
+        return Fast(self, params)
+
+
+class Block(NamedTuple):
+    """Activations of the hidden units, with a last row of ones, and f(-Z): (s2 + 1, rows) and (s2, rows)."""
+
+    A: np.ndarray
+    rest: np.ndarray
+
+
+class Work(NamedTuple):
+    """What a thread writes into while it is at a block, and what comes of it: ``gradient``, in its three parts."""
+
+    A3: np.ndarray
+    delta3: np.ndarray
+    delta2: np.ndarray
+    gradient: np.ndarray
+    dW1: np.ndarray
+    dW2b: np.ndarray
+    db1: np.ndarray
+
+
+class Fast:
+    """The equations of `Sigmoid` in memory that is used again, one product for W2 and b2, and tanh for the outputs.
+
+    Hidden units are rows and samples columns, as on the page.  The same numbers as `Sigmoid`'s, to rounding; see
+    `saelib.objective.Plain` for what the methods do.
+    """
+
+    reuses = True
+
+    def __init__(self, net, params):
+        W1, b1, W2, b2 = self.params = params
+        self.sigmoid, self.limit = net.output == "sigmoid", LIMIT[W1.dtype]
+        self.W1, self.b1, self.W2b = -W1, -b1[:, np.newaxis], np.column_stack([W2, b2])
+        if self.sigmoid:
+            self.W2b *= 0.5  # f(z) = (1 + tanh(z/2)) / 2
+
+    def work(self, rows):
+        s2, dtype = len(self.W1), self.W1.dtype
+        gradient = np.empty(sum(P.size for P in self.params), dtype)
+        outputs, hidden = np.empty((2, rows, self.W2b.shape[0]), dtype), np.empty((s2, rows), dtype)
+        return Work(*outputs, hidden, gradient, *self.split(gradient))
+
+    def split(self, vector):
+        """Return views of a vector: by W1, by W2 with b2 beside it, and by b1."""
+        W1, W2b, b1 = np.split(vector, [self.W1.size, vector.size - self.b1.size])
+        return W1.reshape(self.W1.shape), W2b.reshape(self.W2b.shape), b1
+
+    def packed(self, total):
+        W1, W2b, b1 = self.split(total)
+        return np.concatenate([W1.ravel(), b1, W2b[:, :-1].ravel(), W2b[:, -1]])
+
+    def encode(self, X, codes=None):
+        s2, rows = len(self.W1), len(X)
+        if codes is None:
+            codes = Block(np.ones((s2 + 1, rows), X.dtype), np.empty((s2, rows), X.dtype))
+        E, A = codes.rest, codes.A[:-1]
+        np.matmul(self.W1, X.T, out=E)
+        E += self.b1  # -z
+        np.clip(E, -self.limit, self.limit, out=E)
+        np.exp(E, out=E)
+        np.add(1, E, out=A)
+        np.reciprocal(A, out=A)
+        E *= A
+        return codes
+
+    def summary(self, codes):
+        return np.array([codes.A[:-1].sum(axis=1), codes.rest.sum(axis=1)], dtype=float)
+
+    def backward(self, X, target, codes, price, work):
+        rows, hidden = len(X), codes.A[:-1]
+        A3, delta3, delta2 = work.A3[:rows], work.delta3[:rows], work.delta2[:, :rows]
+        np.matmul(codes.A.T, self.W2b.T, out=A3)
+        if self.sigmoid:
+            np.tanh(A3, out=A3)
+            A3 *= 0.5
+            A3 += 0.5
+        np.subtract(A3, target, out=delta3)
+        loss = float(np.vdot(delta3, delta3)) / 2
+        if self.sigmoid:
+            delta3 *= A3
+            np.subtract(1, A3, out=A3)
+            delta3 *= A3
+        np.matmul(self.params.W2.T, delta3.T, out=delta2)
+        delta2 += price.astype(X.dtype)[:, np.newaxis]
+        delta2 *= hidden
+        delta2 *= codes.rest
+        np.matmul(delta2, X, out=work.dW1)
+        np.matmul(delta3.T, codes.A.T, out=work.dW2b)
+        delta2.sum(axis=1, out=work.db1)
+        return loss, work.gradient
 
 
 EXAMPLES = (Sigmoid(0.1, 0.2, 3.0), Sigmoid(0.01, 0.05, 2.0, "linear"), Sigmoid(0.1, 0.2, 0.0))

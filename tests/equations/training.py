@@ -470,19 +470,17 @@ ADAM = {"lam": 0.1, "rho": 0.5, "beta": 0, "alpha": 0.3}
 
 @functools.wraps(saelib.adam)
 def adam_path(params, X, steps):
-    """The packed parameters after each step of `saelib.adam` with batches of all samples."""
-    met, rng = [], np.random.default_rng(0)
+    """The packed parameters after each step of `saelib.adam`, every batch being all samples."""
+    met, net = [], saelib.nets.Sigmoid(ADAM["lam"], ADAM["rho"], ADAM["beta"])
     saelib.adam(
+        net,
         params,
-        X,
-        **ADAM,
-        rng=rng,
-        batch_size=len(X),
-        max_iter=steps,
-        tol=0,
-        callback=lambda k, p, J: met.append(saelib.pack(p)),
+        [X] * steps,
+        learning_rate=ADAM["alpha"],
+        report=1,
+        callback=lambda t, p, J: met.append(saelib.pack(p)),
     )
-    return np.array(met[1:])
+    return np.array(met)
 
 
 def adam_with(mean=lambda u, g: 0.9 * u + 0.1 * g, square=lambda q, g: 0.999 * q + 0.001 * g**2, step=None):
