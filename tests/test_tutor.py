@@ -153,6 +153,14 @@ def eigenvectors(X, k):
     return -np.linalg.eigh(np.cov(X.T))[1][:, ::-1][:, :k].T
 
 
+def _columns(W1, b1, W2, b2, X):
+    """Samples as columns, as on the page."""
+    Z2 = W1 @ X + b1[:, None]
+    A2 = 0.5 * (1 + np.tanh(Z2 / 2))
+    Z3 = W2 @ A2 + b2[:, None]
+    return Z2.T, A2.T, Z3.T, 1 / (1 + np.exp(-Z3)).T
+
+
 OTHER_FORMS = [
     ("forward", lambda params, X: tuple(saelib.forward(params, X))),
     (
@@ -172,6 +180,24 @@ OTHER_FORMS = [
     ("reconstruction_error", lambda A3, X: np.float32(np.linalg.norm(A3 - X) ** 2 / (2 * len(X)))),
     ("weight_decay", lambda params, lam: lam * 0.5 * sum(float(w) ** 2 for P in params[::2] for w in P.ravel())),
     ("pca", eigenvectors),
+    ("pca", lambda X, k: np.linalg.svd(np.cov(X, rowvar=False))[0].T[:k]),
+    ("forward", lambda p, X: _columns(*p, X.T)),
+    ("hidden_delta", lambda W2, d, A2: np.einsum("ik,kj->ij", d, W2) * (A2 - A2**2)),
+    ("delta2", lambda W2, d, A2, r, b: _slope(A2) * (d.dot(W2) - b * (r / A2.mean(0) - (1 - r) / (1 - A2.mean(0))))),
+    ("delta2", lambda W2, d, A2, r, b: (d @ W2 + b * _pull(r, np.clip(A2.mean(0), 1e-8, 1 - 1e-8))) * _slope(A2)),
+    ("kl_prime", lambda r, q: -r / (q + 1e-10) + (1 - r) / (1 - q + 1e-10)),
+    ("kl_divergence", lambda r, q: r * (np.log(r) - np.log(q)) + (1 - r) * (np.log1p(-r) - np.log1p(-q))),
+    ("mean_activation", lambda A2: [sum(column) / len(A2) for column in A2.T]),
+    ("mean_activation", lambda A2: np.ones(len(A2)) @ A2 / len(A2)),
+    ("gradient", lambda p, X, lam: _gradient(p, X, lam)),
+    ("update", lambda p, D, m, a, l: [P - a * (G / m + l * P * (P.ndim > 1)) for P, G in zip(p, D, strict=True)]),
+    ("numerical_gradient", lambda J, t, e: [(J(t + s) - J(t - s)) / e / 2 for s in e * np.eye(len(t))]),
+    ("optimal_input", lambda W1: (W1.T / np.linalg.norm(W1, axis=1)).T),
+    ("normalize_patches", lambda X: _scale(X - X.mean(axis=1)[:, None])),
+    ("ista_step", lambda A, X, D, lam: _ista(A, X, D, lam, np.linalg.eigvalsh(D @ D.T)[-1])),
+    ("fvu", lambda X, X_hat: np.mean((X - X_hat) ** 2) / np.mean(X.var(axis=0))),
+    ("topk_codes", lambda Z, k: [[z if z > 0 and z in sorted(row)[-k:] else 0 for z in row] for row in Z]),
+    ("leave_two_out", lambda H, Y, i, j: _left_out(H, Y, [i, j])),
     ("pca", lambda X, k: np.linalg.svd(X - X.mean(axis=0))[2][:k]),
     ("soft_threshold", lambda u, t: np.maximum(u - t, 0) - np.maximum(-u - t, 0)),
     ("soft_threshold", lambda u, t: np.where(np.abs(u) <= t, 0, u - t * np.sign(u)).tolist()),
@@ -303,11 +329,80 @@ def test_the_message_names_both_of_two_mistakes():
         ("numerical_gradient", lambda J, t, e: [(J(t + s) - J(t)) / e for s in e * np.eye(len(t))], "one-sided"),
         ("ista_step", lambda A, X, D, lam: _ista(A, X, D, lam, np.linalg.norm(D, 2)), "without its square"),
         ("normalize_patches", lambda X: _scale(X - X.mean(axis=0)), "of each pixel is removed"),
+        # The likeliest slips: brackets, the wrong axis or size, another statistic, another place, another order.
+        ("delta2", lambda W2, d, A2, r, b: d @ W2 + b * _pull(r, A2.mean(0)) * A2 * (1 - A2), "sum over the outputs"),
+        ("delta2", lambda W2, d, A2, r, b: d @ W2 * A2 * (1 - A2) + b * _pull(r, A2.mean(0)), "sparsity term stands"),
+        ("delta2", lambda W2, d, A2, r, b: (d @ W2 + b * _pull(r, A2.mean(0))) * _slope(A2.mean(0)), "mean activation"),
+        ("delta2", lambda W2, d, A2, r, b: (d @ W2 + b * _pull(0.05, A2.mean(0))) * _slope(A2), "fixed to 0.05"),
+        ("delta2", lambda W2, d, A2, r, b: (d @ W2 + b * _pull(r, A2[-1])) * _slope(A2), "the last sample alone"),
+        ("delta2", lambda W2, d, A2, r, b: (d @ W2 + b * _pull(r, (A2 > 0.5).mean(0))) * _slope(A2), "above 0.5"),
+        (
+            "delta2",
+            lambda W2, d, A2, r, b: (d @ W2 + b * _pull(r, A2.mean(0).clip(0.05, 0.95))) * _slope(A2),
+            "clipped",
+        ),
+        ("kl_prime", lambda r, q: _pull(r, q.clip(0.05, 0.95)), "clipped to [0.05, 0.95]"),
+        ("kl_prime", lambda r, q: -r / q + (1 - r) / 1 - q, "`/ 1 - rho_hat` divides by 1 alone"),
+        ("kl_prime", lambda r, q: -r / q + 1 - r / (1 - q), "divides rho alone"),
+        ("kl_prime", lambda r, q: -(r // q) + (1 - r) // (1 - q), "largest difference"),
+        ("kl_prime", lambda r, q: -r // q + (1 - r) // (1 - q), "`//` drops the digits"),
+        ("kl_prime", lambda r, q: q - r, "pre-activation of a constant unit behind a sigmoid"),
+        (
+            "kl_divergence",
+            lambda r, q: r * np.log(r / q.clip(0.05, 0.95)) + (1 - r) * np.log((1 - r) / (1 - q)),
+            "large",
+        ),
+        ("mean_activation", lambda A2: A2.sum(axis=0) / A2.shape[1], "number of hidden units"),
+        ("mean_activation", lambda A2: (A2 > 0.5).mean(0), "share of samples"),
+        ("mean_activation", lambda A2: A2.sum(0) / max(len(A2) - 1, 1), "largest difference"),
+        ("mean_activation", lambda A2: [sum(a) / len(A2) for a in A2[:1].T], "`return` inside the loop"),
+        ("gradient", lambda p, X, lam: _gradient(p, X, lam, m=X.shape[1]), "number of inputs"),
+        ("gradient", lambda p, X, lam: _gradient(p, X, lam, m=len(p.b1)), "number of hidden units"),
+        ("gradient", lambda p, X, lam: _gradient(p, X, lam, rows=slice(1)), "`return` inside the loop"),
+        ("gradient", lambda p, X, lam: _gradient(p, X, lam, rows=slice(-1, None)), "overwritten in each turn"),
+        ("gradient", lambda p, X, lam: [_gradient(p, X, lam)[i] for i in (0, 2, 1, 3)], "W1, W2, b1, b2, but W1, b1"),
+        ("sparse_gradient", lambda p, X, *s: _misplaced(p, X, *s, "W2"), "in the gradient of W2 too"),
+        ("sparse_gradient", lambda p, X, *s: _misplaced(p, X, *s, "W1"), "gradient of W1 once more"),
+        ("sparse_gradient", lambda p, X, l, r, b: _misplaced(p, X, l, 0.05, b, ""), "fixed to 0.05"),
+        (
+            "update",
+            lambda p, D, m, a, l: [P - a * G / m + l * P * (P.ndim - 1) for P, G in zip(p, D, strict=True)],
+            "brackets",
+        ),
+        ("reconstruction_error", lambda A3, X: np.sum((A3 - X) ** 2) / 2 * len(X), "read from left to right"),
+        ("reconstruction_error", lambda A3, X: np.sum((A3 - X) ** 2) / (2 * X.shape[1]), "number of outputs"),
+        ("numerical_gradient", lambda J, t, e: [(J(t + s) - J(t - s)) / 2 * e for s in e * np.eye(len(t))], "brackets"),
+        ("topk_codes", lambda Z, k: np.where(Z >= np.sort(Z)[:, [-k]], Z, 0), "negative pre-activations are kept"),
+        ("fvu", lambda X, X_hat: np.sum((X - X_hat) ** 2) / np.sum(X**2), "not centered"),
+        ("leave_two_out", lambda H, Y, i, j: H[[i, j]] @ Y, "has seen the two rows"),
     ],
 )
 def test_mistakes_in_a_learner_s_own_words_are_named(kind, function, words):
     verdict = check(kind, function)
     assert not verdict.passed and words in verdict.message, verdict
+
+
+def _pull(rho, rho_hat):
+    return -rho / rho_hat + (1 - rho) / (1 - rho_hat)
+
+
+def _slope(A):
+    return A * (1 - A)
+
+
+def _gradient(params, X, lam, m=None, rows=slice(None)):
+    cache = saelib.forward(params, X)
+    delta3 = (cache.A3 - X) * _slope(cache.A3)
+    delta2 = delta3 @ params.W2 * _slope(cache.A2)
+    sums = delta2[rows].T @ X[rows], delta2[rows].sum(0), delta3[rows].T @ cache.A2[rows], delta3[rows].sum(0)
+    return [S / (m or len(X)) + lam * P * (P.ndim - 1) for S, P in zip(sums, params, strict=True)]
+
+
+def _misplaced(params, X, lam, rho, beta, place):
+    gradient = saelib.sparse_gradient(params, X, lam=lam, rho=rho, beta=beta)
+    price = beta * _pull(rho, saelib.forward(params, X).A2.mean(axis=0))
+    added = {"W1": gradient.W1 + price[:, np.newaxis], "W2": gradient.W2 + price}
+    return gradient._replace(**{place: added[place]} if place else {})
 
 
 def _ista(A, X, D, lam, L):
@@ -414,6 +509,11 @@ def prints(A3, X):
     print((A3 - X) * A3 * (1 - A3))
 
 
+def transposed(W2, delta3, A2):
+    back = delta3 @ W2.T
+    return back + A2
+
+
 def in_place(A3, X):
     A3 *= A3 - X
     return A3
@@ -476,6 +576,16 @@ FAILURES = [
     ("delta3", empty, "nothing in your function yet"),
     ("delta3", no_return, "did you forget `return`"),
     ("delta3", prints, "prints its answer but returns nothing"),
+    (
+        "hidden_delta",
+        transposed,
+        r"in line \d+, `back = delta3 @ W2.T`, .*as many columns in `A` as `B` has rows.*"
+        r"Here `delta3` is \(5, 4\), `W2` is \(4, 3\). NumPy says: ValueError",
+    ),
+    ("mean_activation", lambda A2: A2 - A2.mean(axis=1), "The shapes do not fit: arrays that are added"),
+    ("kl_divergence", lambda rho, rho_hat: math.log(rho_hat), "`np.log` instead of `math.log`"),
+    ("soft_threshold", lambda u, t: u - t if u > t else 0, "was given a whole array: use `np.where`"),
+    ("mean_activation", lambda A2: A2.mean(axis=2), "axes than that"),
     ("delta3", in_place, "changes its argument `A3` in place"),
     ("gradient", lambda params, X, lam: params.b1.fill(0), "changes its argument `params.b1` in place"),
     ("delta3", forever, "still running after 0.25 seconds .*m = 5.* a loop never come to its end"),
@@ -531,6 +641,18 @@ def test_an_endless_loop_is_ended_and_not_left_burning(monkeypatch):
     assert "still running" in tutor.check_delta3(forever).message
     assert "still running" in tutor.check_delta3(forever_whatever_goes_wrong).message
     assert threading.active_count() == before
+
+
+def test_imports_do_not_count_and_waiting_counts_less(monkeypatch):
+    def imports(A3, X):
+        frame = {"__name__": "importlib._bootstrap"}  # as it looks while a module is being loaded
+        exec("import time\nend = time.thread_time() + 0.4\nwhile time.thread_time() < end: pass", frame)
+        time.sleep(0.02)
+        return (A3 - X) * A3 * (1 - A3)
+
+    monkeypatch.setattr(calls, "PATIENCE", 1000)
+    monkeypatch.setattr(calls, "LIMIT", 0.5)
+    assert tutor.check_delta3(imports).passed
 
 
 def test_the_time_limit_holds_in_any_thread(monkeypatch):
