@@ -1,27 +1,68 @@
 """The backward pass of any net that keeps the contract: the inputs to try it on, and mistakes derived from it.
 
-A net adds mistakes of its own as ``mistakes`` in its class: names, each with a piece of the source of `backward`, what
-stands there instead when the mistake is made, and a sentence.  No wrong backward pass is written out anywhere.
+A net adds mistakes of its own as ``mistakes`` in its class: lines of ``name | piece of the source of backward | what
+stands there instead | sentence``.  No wrong backward pass is written out anywhere.
 """
 
 import inspect
-from functools import lru_cache, partial
+import re
+from functools import lru_cache
 from itertools import combinations
 from textwrap import dedent
 
 import numpy as np
 
 from ...architecture import flatten, named_leaves, unflatten
-from .kinds import Kind
+from .kinds import Table, kinds
 
 NAMES = ("params", "X", "target", "codes", "price")
 ALSO = {"net", "self"}  # a function may ask for the net too
 SIZES = ((5, 4, 3), (1, 3, 4), (4, 3, 6), (6, 4, 1), (30, 3, 5), (4, 4, 4))
-CONTRACT = "help(saelib.architecture.Architecture)"
-SUMS = "The contract wants sums over the rows: the engine divides them by m, and adds the weight decay once."
-PLACES = "A parameter moves the loss by every way that leads from it there: add up the parts, each in its own place."
-LINES = "Write the forward pass down line by line, then go back through it: each line multiplies by its own derivative."
-ARRAYS = "Which array did the forward pass use at this place?"
+
+# What goes wrong in any net, step by step: the arguments, and what becomes of the sums.
+ANY = """
+pass_back = changed(net, {own})
+@ help(saelib.architecture.Architecture)
+? The contract wants sums over the rows: the engine divides them by m, and adds the weight decay once.
+used_price = price
+    price left out | scaled(price, 0) | the price is left out
+    price / m | scaled(price, 1 / len(X)) | the price is divided by m, though the mean is taken later
+    price * m | scaled(price, len(X)) | the price is multiplied by m
+given = (X, target, codes)
+    first row | rows(it, slice(1)) | only the first row counts: is there a `return` inside the loop?
+    last row | rows(it, slice(-1, None)) | only the last row counts: is a sum overwritten?
+? Which array did the forward pass use at this place?
+    Z for A | (X, target, codes._replace(A=codes.Z)) | pre-activations Z stand where activations A belong
+    X for target | (X, X, codes) | X stands where the target belongs
+    target for X | (target, target, codes) | the target stands where the input X belongs
+sums = leaves(pass_back(net, params, *given, used_price)[1])
+? Write the forward pass down line by line, then go back: each line multiplies by its own derivative.
+signed = sums
+    sign | [-P for P in sums] | the whole gradient has the wrong sign
+doubled = signed
+    twice | [2 * P for P in signed] |
+        the whole gradient is twice too large: there is a 2 that cancels against the loss's half
+    half | [P / 2 for P in signed] |
+        the whole gradient is half of what it should be: the loss's half cancels against the 2 of the square
+? The contract wants sums over the rows: the engine divides them by m, and adds the weight decay once.
+whole = doubled
+    1/m | [P / len(X) for P in doubled] | the sums are divided by m
+    m | [P * len(X) for P in doubled] | the sums are multiplied by m
+    decay | decayed(net, params, doubled, 1) | the weight decay is in it too
+    decay * m | decayed(net, params, doubled, len(X)) | the weight decay is added for every row
+    finished | [P / len(X) for P in decayed(net, params, doubled, len(X))] |
+        this is the gradient of the whole cost J: a mean, with the weight decay
+? A parameter moves the loss by every way that leads from it there: add up the parts, each in its own place.
+"""
+FIELD = """
+g{i} = whole[{i}]
+    {field} zero | 0 * it | the gradient of {field} is zero
+    {field} twice | 2 * it | the gradient of {field} is twice too large
+    {field} half | it / 2 | the gradient of {field} is half too small
+    {field} sign | -it | the gradient of {field} has the wrong sign
+    {field} 1/m | it / len(X) | the gradient of {field} is divided by m
+    {field} turned | it.T | the gradient of {field} is transposed: it has to have the shape of {field}
+"""
 
 
 def kind_of(net, asked):
@@ -38,32 +79,54 @@ def _kind_of(cls, net, asked):
     if not made:
         raise ValueError(f"no input was found that {net} accepts")
     label, fields = "m = {}, {} inputs".format, tuple(name for name, _ in named_leaves(made[0]["params"]))
-    table = {**_before(net, "target" in asked), **_after(fields)}
-    narrow = tuple(f"{field} " for field in fields)
-
-    def together(*names):
-        """Return whether both can be made: not in the same place of the source, nor in two fields."""
-        changes = [table[name][3] for name in names]
-        if all(isinstance(change, tuple) for change in changes):
-            return not (changes[0][0] in changes[1][0] or changes[1][0] in changes[0][0])
-        return not all(name.startswith(narrow) for name in names)
-
-    return Kind(
-        "backward",
-        "",
-        partial(_formula, table),
-        lambda: table,
-        ("net", *NAMES),
-        cases=lambda: [(label(*one["X"].shape), one) for one in made],
-        tried=f"{len(made)} random inputs of various shapes",
+    helpers = {"changed": changed, "scaled": _scaled, "rows": _rows, "leaves": _leaves, "decayed": _decayed}
+    kind = kinds(
+        Table(_text(cls, fields), helpers),
+        lambda: [(label(*one["X"].shape), one) for one in made],
+        f"{len(made)} random inputs of various shapes",
+        f"backward(net, {', '.join(NAMES)}) -> gradient | the backward pass of a net.",
         fields=fields,
         asked=asked,
         parts=_parts,
-        together=together,
-    )
+    )[0]
+    narrow = tuple(f"{field} " for field in fields)
+
+    def together(*names):
+        """Return whether both can be made: not in one place, nor in two fields."""
+        texts = [own[name][0] for name in names if name in own]
+        clash = len(texts) == 2 and (texts[0] in texts[1] or texts[1] in texts[0])
+        return not clash and kind.together(*names) and not all(name.startswith(narrow) for name in names)
+
+    own = own_mistakes(cls)
+    return kind._replace(together=together)
 
 
-# --- inputs -----------------------------------------------------------------------------------------------------
+def own_mistakes(cls):
+    """Return the mistakes that a net's class lists: for each name the right text, the wrong one and a sentence."""
+    text = re.sub(r"\|\n\s+", "| ", getattr(cls, "mistakes", ""))
+    lines = [[part.strip() for part in line.split(" | ", 3)] for line in text.splitlines() if "|" in line]
+    return {name: tuple(rest) for name, *rest in lines}
+
+
+def _text(cls, fields):
+    """Return the table of a net: its own mistakes, those of any net, and those of each of its parameters."""
+    place = f"saelib.nets.{cls.__name__}" if cls.__module__.startswith("saelib.") else cls.__name__
+    text = f"@ help({place})\n? Write the forward pass down line by line, then go back through it.\n"
+    own = own_mistakes(cls)
+    for k, (name, (right, wrong, sentence)) in enumerate(own.items()):
+        text += f"own{k} = ()\n    {name} | {(right, wrong)!r} | {sentence}\n"
+    text += ANY.replace("{own}", ", ".join(f"own{k}" for k in range(len(own))))
+    text += "".join(FIELD.format(i=i, field=field) for i, field in enumerate(fields))
+    names = [f"g{i}" for i in range(len(fields))]
+    text += f"gradient = ({', '.join(names)},)\n"
+    for i, j in combinations(range(len(fields)), 2):
+        turned = names.copy()
+        turned[i], turned[j] = names[j], names[i]
+        text += f"    {fields[i]} and {fields[j]} swapped | ({', '.join(turned)},) | "
+        text += f"the gradients of {fields[i]} and {fields[j]} stand in each other's place\n"
+    return text
+
+
 def _case(net, m, n_visible, n_hidden, with_target):
     """Return a case, with more hidden units where the settings ask for them, or None where none will do."""
     for _ in range(12):
@@ -123,59 +186,18 @@ def loss_of(value):
     return value[0] if pair and not isinstance(value[0], (tuple, list)) and np.ndim(value[0]) == 0 else None
 
 
-# --- mistakes made on the way: other arguments, another line ----------------------------------------------------
-def _before(net, with_target):
-    """Return sentence, hint, place and a change of the arguments; a pair of texts for one of the net's own lines."""
-    place = f"help(saelib.nets.{type(net).__name__})" if type(net).__module__.startswith("saelib.") else ""
-    place = place or f"help({type(net).__name__})"
-    own = {
-        f"{name}": (sentence, LINES, place, (right, wrong))
-        for name, (right, wrong, sentence) in getattr(net, "mistakes", {}).items()
-    }
+# --- what the table calls -----------------------------------------------------------------------------------------
+def _scaled(price, factor):
+    return None if price is None else factor * price
 
-    def price(factor):
-        return lambda one: one | {"price": None if one["price"] is None else factor(len(one["X"])) * one["price"]}
 
-    def rows(chosen):
-        return lambda one: one | {name: _rows(one[name], chosen) for name in ("X", "target", "codes")}
+def _leaves(params):
+    return [P for _, P in named_leaves(params)]
 
-    table = {
-        "price left out": ("the price is left out", SUMS, CONTRACT, price(lambda m: 0)),
-        "price / m": (
-            "the price is divided by m, though the mean is taken later",
-            SUMS,
-            CONTRACT,
-            price(lambda m: 1 / m),
-        ),
-        "price * m": ("the price is multiplied by m", SUMS, CONTRACT, price(lambda m: m)),
-        "first row": (
-            "only the first row counts: is there a `return` inside the loop?",
-            SUMS,
-            CONTRACT,
-            rows(slice(1)),
-        ),
-        "last row": ("only the last row counts: is a sum overwritten?", SUMS, CONTRACT, rows(slice(-1, None))),
-        "Z for A": (
-            "pre-activations Z stand where activations A belong",
-            ARRAYS,
-            place,
-            lambda one: one | {"codes": one["codes"]._replace(A=one["codes"].Z)},
-        ),
-    }
-    if with_target:
-        table["X for target"] = (
-            "X stands where the target belongs",
-            ARRAYS,
-            CONTRACT,
-            lambda one: one | {"target": one["X"]},
-        )
-        table["target for X"] = (
-            "the target stands where the input X belongs",
-            ARRAYS,
-            CONTRACT,
-            lambda one: one | {"X": one["target"]},
-        )
-    return own | table
+
+def _decayed(net, params, sums, factor):
+    slope = net.decay(params)[1]
+    return sums if slope is None else [P + factor * R for P, R in zip(sums, _leaves(slope), strict=True)]
 
 
 def _rows(value, chosen):
@@ -187,7 +209,7 @@ def _rows(value, chosen):
 
 
 @lru_cache
-def changed(cls, *texts):
+def _changed(cls, texts):
     """Return `backward` of a class with pieces of its source replaced, in a class of this module that it calls else."""
     own, names = cls.backward, cls.backward.__code__.co_names
     source, namespace = dedent(inspect.getsource(own)), dict(own.__globals__)
@@ -199,106 +221,12 @@ def changed(cls, *texts):
             inner = [other for other in inner if hasattr(other, "backward")]
             if not inner:
                 raise ValueError(f"{right!r} does not stand in {cls.__name__}.backward")
-            wrong = changed(inner[0], (right, wrong))
+            wrong = _changed(inner[0], ((right, wrong),))
             namespace[inner[0].__name__] = type(inner[0].__name__, (inner[0],), {"backward": wrong})
     exec(compile(source, f"<{cls.__name__}.backward with a mistake>", "exec"), namespace)
     return namespace["backward"]
 
 
-# --- mistakes in what comes out ---------------------------------------------------------------------------------
-def _after(fields):
-    """Return sentence, hint, place and what becomes of the gradient, a list of arrays."""
-
-    def everywhere(change):
-        return lambda G, one: [change(P, len(one["X"])) for P in G]
-
-    def at(i, change):
-        return lambda G, one: [change(P, len(one["X"])) if k == i else P for k, P in enumerate(G)]
-
-    def decay(share):
-        def change(G, one):
-            slope = one["net"].decay(one["params"])[1]
-            m = len(one["X"])
-            return G if slope is None else [share(P, R, m) for P, (_, R) in zip(G, named_leaves(slope), strict=True)]
-
-        return change
-
-    table = {
-        "sign": ("the whole gradient has the wrong sign", LINES, CONTRACT, everywhere(lambda P, m: -P)),
-        "1/m": ("the sums are divided by m", SUMS, CONTRACT, everywhere(lambda P, m: P / m)),
-        "m": ("the sums are multiplied by m", SUMS, CONTRACT, everywhere(lambda P, m: P * m)),
-        "twice": (
-            "the whole gradient is twice too large: there is a 2 that cancels against the loss's half",
-            LINES,
-            CONTRACT,
-            everywhere(lambda P, m: 2 * P),
-        ),
-        "half": (
-            "the whole gradient is half of what it should be: the loss's half cancels against the 2 of the square",
-            LINES,
-            CONTRACT,
-            everywhere(lambda P, m: P / 2),
-        ),
-        "decay": ("the weight decay is in it too", SUMS, CONTRACT, decay(lambda P, R, m: P + R)),
-        "decay * m": ("the weight decay is added for every row", SUMS, CONTRACT, decay(lambda P, R, m: P + m * R)),
-        "finished": (
-            "this is the gradient of the whole cost J: a mean, with the weight decay",
-            SUMS,
-            CONTRACT,
-            decay(lambda P, R, m: P / m + R),
-        ),
-    }
-    for i, field in enumerate(fields):
-        table |= {
-            f"{field} zero": (f"the gradient of {field} is zero", PLACES, CONTRACT, at(i, lambda P, m: 0 * P)),
-            f"{field} twice": (
-                f"the gradient of {field} is twice too large",
-                PLACES,
-                CONTRACT,
-                at(i, lambda P, m: 2 * P),
-            ),
-            f"{field} half": (
-                f"the gradient of {field} is half too small",
-                PLACES,
-                CONTRACT,
-                at(i, lambda P, m: P / 2),
-            ),
-            f"{field} sign": (f"the gradient of {field} has the wrong sign", PLACES, CONTRACT, at(i, lambda P, m: -P)),
-            f"{field} 1/m": (f"the gradient of {field} is divided by m", SUMS, CONTRACT, at(i, lambda P, m: P / m)),
-            f"{field} turned": (
-                f"the gradient of {field} is transposed: it has to have the shape of {field}",
-                PLACES,
-                CONTRACT,
-                at(i, lambda P, m: P.T),
-            ),
-        }
-    for i, j in combinations(range(len(fields)), 2):
-
-        def swap(G, one, i=i, j=j):
-            return [G[{i: j, j: i}.get(k, k)] for k in range(len(G))]
-
-        table[f"{fields[i]} and {fields[j]} swapped"] = (
-            f"the gradients of {fields[i]} and {fields[j]} stand in each other's place",
-            PLACES,
-            CONTRACT,
-            swap,
-        )
-    return table
-
-
-def _formula(table, on, *arguments):
-    """Return the gradient, with the mistakes named in ``on``, as nested as the parameters are."""
-    one, texts, after = dict(zip(("net", *NAMES), arguments, strict=True)), [], []
-    for name in (name for name in table if name in on):
-        change = table[name][3]
-        if isinstance(change, tuple):
-            texts.append(change)
-        elif change.__code__.co_argcount == 1:
-            one = change(one)
-        else:
-            after.append(change)
-    backward = changed(type(one["net"]), *texts) if texts else type(one["net"]).backward
-    G = [P for _, P in named_leaves(backward(one["net"], *(one[name] for name in NAMES))[1])]
-    for change in after:
-        G = change(G, one)
-    return tuple(G)
+def changed(net, *texts):
+    """Return `backward` of a net with the mistakes of its own that were made."""
+    return _changed(type(net), tuple(filter(None, texts))) if any(texts) else type(net).backward

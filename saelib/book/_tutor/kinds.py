@@ -30,8 +30,8 @@ HELPERS = {"np": np, "network": network, "Params": network.Params, "sigmoid": ne
 class Table:
     """The formulas and mistakes of a text."""
 
-    def __init__(self, text):
-        self.right, self.wrong, self.words = {}, {}, {}
+    def __init__(self, text, helpers=HELPERS):
+        self.helpers, self.right, self.wrong, self.words = helpers, {}, {}, {}
         hint = where = name = ""
         for line in re.sub(r"\n {8,}", " ", text).splitlines():
             start, _, rest = line.strip().partition(" ")
@@ -55,7 +55,7 @@ class Table:
 
     def scope(self, on, arguments):
         """Return a dictionary that works out each quantity that it is asked for, with the mistakes in ``on``."""
-        return _Scope(self, on, {**HELPERS, **arguments})
+        return _Scope(self, on, self.helpers | arguments)
 
 
 class _Scope(dict):
