@@ -28,6 +28,7 @@ _HOME = {
         "weight_decay",
         "mean_activation",
         "kl_divergence",
+        "sparsity_penalty",
         "sparse_cost",
         "cost_terms",
     ],

@@ -63,6 +63,11 @@ def kl_divergence(rho, rho_hat, rest=None):
     return rho * np.log(rho / rho_hat) + (1 - rho) * np.log((1 - rho) / rest)  # (eq-kl)
 
 
+def sparsity_penalty(rho, rho_hat, rest=None):
+    """Return Omega, the sum over the hidden units of KL(rho || rho_hat); arguments and errors as `kl_divergence`."""
+    return float(np.sum(kl_divergence(rho, rho_hat, rest), dtype=float))  # (eq-sparsity-penalty)
+
+
 def cost_terms(params, X, *, lam, rho, beta, output="sigmoid"):
     """Return the three terms of `sparse_cost` one by one, as `CostTerms`; same arguments."""
     params, X = check_problem(params, X, output)
@@ -71,11 +76,10 @@ def cost_terms(params, X, *, lam, rho, beta, output="sigmoid"):
 
 def terms_from_forward(params, cache, X, *, lam, rho, beta):
     """Return the `CostTerms` when the forward pass has been made already; ``cache`` is its `Forward`."""
-    rho_hat, rest = means_of(cache)
     return CostTerms(
         reconstruction=reconstruction_error(cache.A3, X),
         decay=weight_decay(params, lam),
-        sparsity=nonnegative(beta, "beta") * float(np.sum(kl_divergence(rho, rho_hat, rest))),  # (eq-sparsity-penalty)
+        sparsity=nonnegative(beta, "beta") * sparsity_penalty(rho, *means_of(cache)),
     )
 
 

@@ -7,7 +7,7 @@ import numpy as np
 from .._checks import in_open_unit_interval, nonnegative, one_of
 from ..architecture import as_it_is
 from ..backprop import kl_prime
-from ..cost import check_problem, kl_divergence, weight_decay
+from ..cost import check_problem, sparsity_penalty, weight_decay
 from ..network import LIMIT, Params, init_params
 
 
@@ -59,7 +59,7 @@ class Sigmoid(NamedTuple):
 
     def penalty(self, mean):
         (rho_hat, rest), rho = mean, self.rho  # (eq-rho-hat)
-        return self.beta * float(kl_divergence(rho, rho_hat, rest).sum()), self.beta * kl_prime(rho, rho_hat, rest)
+        return self.beta * sparsity_penalty(rho, rho_hat, rest), self.beta * kl_prime(rho, rho_hat, rest)
 
     def backward(self, params, X, target, codes, price):
         W2, b2 = params.W2, params.b2

@@ -219,23 +219,14 @@ def divergence_of_two_coins(formula, rng):
     return error(formula(rho, rho_hat), expected)
 
 
-def penalty(Z2, rho):
-    """Omega of a layer with these pre-activations, from the cost of a network that has it."""
-    params = saelib.Params(Z2.T, 0 * Z2[0], 0 * Z2, 0 * Z2[:, 0])
-    return saelib.cost_terms(params, np.eye(len(Z2)), lam=0, rho=rho, beta=1).sparsity
-
-
 @verifies(
     "eq-sparsity-penalty",
-    formula=penalty,
+    formula=saelib.sparsity_penalty,
     wrong={
-        "the mean over the units": lambda Z2, rho: penalty(Z2, rho) / Z2.shape[1],
-        "a divergence for each example": lambda Z2, rho: saelib.kl_divergence(rho, saelib.sigmoid(Z2)).sum() / len(Z2),
-        "one rho_hat for all units": lambda Z2, rho: Z2.shape[1] * saelib.kl_divergence(rho, saelib.sigmoid(Z2).mean()),
-        "the last unit is left out": lambda Z2, rho: penalty(Z2[:, :-1], rho),
-        "rho_hat is clipped": lambda Z2, rho: saelib.kl_divergence(
-            rho, np.clip(saelib.sigmoid(Z2).mean(axis=0), 1e-10, 1 - 1e-10)
-        ).sum(),
+        "the mean over the units": lambda rho, r, rest: saelib.kl_divergence(rho, r, rest).mean(),
+        "one rho_hat for all units": lambda rho, r, rest: len(r) * saelib.kl_divergence(rho, r.mean(), rest.mean()),
+        "the last unit is left out": lambda rho, r, rest: saelib.sparsity_penalty(rho, r[:-1], rest[:-1]),
+        "rho_hat is clipped": lambda rho, r, rest: saelib.sparsity_penalty(rho, np.clip(r, 1e-10, 1 - 1e-10)),
     },
     method="high precision",
 )
@@ -247,7 +238,7 @@ def penalty_is_the_sum_of_the_divergences(formula, rng):
     with mp.workdps(500):
         rho_hat = [sum(f(mp.mpf(z)) for z in column) / 6 for column in Z2.T]
         expected = sum(reference.kl(mp.mpf(rho), r, mp) for r in rho_hat)
-    return error(formula(Z2, rho), expected)
+    return error(formula(rho, saelib.sigmoid(Z2).mean(axis=0), saelib.sigmoid(-Z2).mean(axis=0)), expected)
 
 
 @verifies(
