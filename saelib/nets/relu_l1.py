@@ -72,7 +72,7 @@ class ReluL1(NamedTuple):
                 error @ W2 * (codes.A > 0) + self.mu * lengths * np.sign(codes.Z) |
                 the penalty is differentiated as |z|: a latent below zero has a code of 0 and is not charged
         columns not charged |  + self.mu * sums * W2 / np.where(lengths > 0, lengths, 1) |  |
-                the penalty's part in the gradient of W2 is missing: mu times the codes times d_j/|d_j|
+                the penalty's part in the gradient of W2, mu times the codes times d_j/|d_j|, is missing
         columns not normalized |  / np.where(lengths > 0, lengths, 1) |  |
                 the derivative of |d_j| is d_j/|d_j|: its denominator is missing in the gradient of W2
     """
