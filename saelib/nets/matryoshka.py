@@ -52,5 +52,20 @@ class Matryoshka(NamedTuple):
     decay, constrain, project = no_decay, TopK.constrain, TopK.project
     revive, for_evaluation = BatchTopK.revive, BatchTopK.for_evaluation
 
+    mistakes = """
+        prefixes added | share = 1 / len(prefixes) | share = 1 | the prefixes' errors are added up, not averaged
+        prefixes forgotten | [*self.widths, len(b1)] | [len(b1)] |
+                only the reconstruction from all latents counts: the prefixes are forgotten
+        whole forgotten | [*self.widths, len(b1)] | [*self.widths] |
+                the last prefix, all latents together, is forgotten
+        mask forgotten | dA * (codes.A > 0) | dA | the gradient passes through latents that were not kept
+        b2 not subtracted | delta2.T @ (X - b2) | delta2.T @ X |
+                the gradient of W1 is built from X, where the encoder reads X - b2
+        b2 in one place |  - sums @ W1 |  |
+                b2 has its part as the output's bias only: it is subtracted from the input too
+        b2 added |  - sums @ W1 |  + sums @ W1 |
+                the encoder's part of b2 has the wrong sign: b2 is subtracted from the input
+    """
+
 
 EXAMPLES = (Matryoshka(2, (2,)), Matryoshka(1.5, (1, 3)))

@@ -27,13 +27,17 @@ from tests.equations import (
     verifies,
 )
 
+SIGMOIDS = ("tanh", "sigmoid_sign", "sigmoid_without_one", "sigmoid_precedence", "slope_for_sigmoid")
+# What one example does not show.
+OF_SEVERAL = ("samples_summed", "error_first", "error_last", "error_times_m", "error_largest", "error_median")
+
 # --- the forward pass -------------------------------------------------------------------------------------------------
 
 
 @verifies(
     "eq-z2",
     formula=saelib.forward,
-    wrong=mistakes("forward", "b1_missing", "W1_untransposed", "W1_first", "order"),
+    wrong=mistakes("forward", "b1_missing", "b1_of_samples", "W1_untransposed", "W1_first", "order"),
     method="index loops",
 )
 def pre_activations_of_the_hidden_layer(formula, rng):
@@ -48,7 +52,7 @@ def pre_activations_of_the_hidden_layer(formula, rng):
 @verifies(
     "eq-a2",
     formula=saelib.forward,
-    wrong=mistakes("forward", "hidden_linear", "tanh", "sigmoid_sign", "slope_for_sigmoid", "order"),
+    wrong=mistakes("forward", "hidden_linear", *SIGMOIDS, "order", "order_by_kind"),
     method="high precision",
 )
 def activations_of_the_hidden_layer(formula, rng):
@@ -78,7 +82,7 @@ def pre_activations_of_the_output_layer(formula, rng):
 @verifies(
     "eq-a3",
     formula=saelib.forward,
-    wrong=mistakes("forward", "output_linear", "tanh", "sigmoid_sign", "slope_for_sigmoid", "order"),
+    wrong=mistakes("forward", "output_linear", *SIGMOIDS, "order"),
     method="independent library",
 )
 def output_of_the_network(formula, rng):
@@ -122,7 +126,7 @@ def for_one(cost):
 @verifies(
     "eq-cost-one",
     formula=lambda a3, x: 0.5 * np.sum((a3 - x) ** 2),
-    wrong=mistakes("reconstruction_error", adapt=for_one, but=("samples_summed",)),
+    wrong=mistakes("reconstruction_error", adapt=for_one, but=OF_SEVERAL),
     method="index loops",
 )
 def cost_of_one_example_is_half_the_squared_distance(formula, rng):

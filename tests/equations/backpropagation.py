@@ -221,7 +221,7 @@ def delta2_summed(W2, delta3, a2):
 @verifies(
     "eq-delta2-plain",
     formula=delta2_summed,
-    wrong=mistakes("hidden_delta", adapt=of_one, but=("delta2_mean",))
+    wrong=mistakes("hidden_delta", adapt=of_one, but=("delta2_mean", "hidden_slope_of_mean"))
     | {"the last output is left out": lambda W2, delta3, a2: delta2_summed(W2[:-1], delta3[:-1], a2)},
     method="finite differences",
 )
@@ -239,7 +239,7 @@ def delta2_collects_the_deltas_it_feeds(formula, rng):
 @verifies(
     "eq-delta2-vector",
     formula=lambda W2, delta3, a2: (W2.T @ delta3) * (a2 * (1 - a2)),
-    wrong=mistakes("hidden_delta", adapt=of_one, but=("delta2_mean",))
+    wrong=mistakes("hidden_delta", adapt=of_one, but=("delta2_mean", "hidden_slope_of_mean"))
     | {"the scalar product": lambda W2, delta3, a2: (W2.T @ delta3) @ (a2 * (1 - a2))},
     method="index loops",
 )

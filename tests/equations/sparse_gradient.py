@@ -60,7 +60,7 @@ def penalty_leaves_the_second_layer_alone(formula, rng):
 @verifies(
     "eq-pull",
     formula=lambda rho, rho_hat: -rho / rho_hat + (1 - rho) / (1 - rho_hat),
-    wrong=mistakes("kl_prime"),
+    wrong=mistakes("kl_prime", but=("rho_hat_clipped_1",)),
     method="finite differences",
 )
 def pull_is_the_slope_of_the_penalty(formula, rng):
@@ -294,7 +294,7 @@ def of_cache(delta2):
 @verifies(
     "eq-delta2",
     formula=saelib.hidden_delta,
-    wrong=mistakes("delta2", adapt=of_cache),
+    wrong=mistakes("delta2", adapt=of_cache, but=("rho_hat_clipped_1", "rho_hat_clipped_5")),
     method="finite differences",
 )
 def delta2_is_the_slope_at_a_hidden_unit(formula, rng):

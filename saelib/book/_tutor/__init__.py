@@ -1,13 +1,7 @@
 """What `saelib.book.tutor` is made of.
 
-`costs`, `deltas` and `codes` hold the formulas that it marks.  Their first argument, ``on``, is the set of switches
-that are on; with none of them the formula is right.  A switch turns one line into a known mistake, and two switches
-make two mistakes at once.  `words` says what each of them is, `cases` has the inputs on which a learner's function is
-tried, `mistakes` is the table that brings these together, and `judge` runs the learner's function.
+`networks` and `codes` are the tables: each has the inputs, the formulas with the mistakes that are made in them, and
+the kinds of functions that are marked; a new kind touches one of them.  `kinds` reads the tables, `backward` makes the
+kind of any net's backward pass, `calls` runs a learner's function, `answers` compares what comes out, and `complaints`
+says what is the matter where no mistake is known by name.
 """
-
-
-def pick(on, right, **wrong):
-    """Return ``right()``, or what stands in its place when one of the switches named in ``wrong`` is on."""
-    chosen = [line for name, line in wrong.items() if name in on]
-    return chosen[-1]() if chosen else right()
