@@ -83,7 +83,7 @@ class Gated(NamedTuple):
             b_gate=dZ.sum(axis=0),
             r_mag=np.sum(dM * codes.U, axis=0) * np.exp(r_mag),  # (eq-gated-by-magnitudes)
             b_mag=dM.sum(axis=0),
-            W2=dW2 if self.frozen else dW2 + miss.T @ G,
+            W2=dW2 if self.frozen else dW2 + miss.T @ G,  # (eq-gated-frozen)
             b2=db2 if self.frozen else db2 + miss.sum(axis=0),
         )
         squares = np.sum(error**2, dtype=float) + np.sum(miss**2, dtype=float)
