@@ -87,29 +87,35 @@ def runs(net, seeds=FEWER, **settings):
     return [judge(*train(net, seed, **settings), seed) for seed in seeds]
 
 
-def tuned(make, low, high):
+def tuned(make, low, high, **settings):
     """Return the penalty, among those between low and high, with an L0 of 5 on the world for tuning: bisection."""
     for _ in range(5):
         middle = float(np.sqrt(low * high))
-        l0 = judge(*train(make(middle), TUNING_WORLD), TUNING_WORLD)["l0"]
+        l0 = judge(*train(make(middle, **settings), TUNING_WORLD), TUNING_WORLD)["l0"]
         low, high = (middle, high) if l0 > ACTIVE else (low, middle)
     return round(float(np.sqrt(low * high)), 4)
 
 
 def part_main():
-    mu = {"ReluL1": tuned(nets.ReluL1, 0.1, 0.25), "Gated": tuned(UnitGated, 0.1, 0.3)}
+    price = {
+        "L1": tuned(nets.ReluL1, 0.1, 0.25),
+        "JumpReLU": tuned(nets.JumpReLU, 0.005, 0.03, bandwidth=0.1),
+        "Gated": tuned(UnitGated, 0.1, 0.3),
+    }
     aux = {"k_aux": 32, "dead_after": 100}
     choices = {
-        "L1": nets.ReluL1(mu["ReluL1"]),
+        "L1": nets.ReluL1(price["L1"]),
         "TopK": nets.TopK(ACTIVE),
         "TopK, AuxK": nets.TopK(ACTIVE, **aux),
         "BatchTopK, AuxK": nets.BatchTopK(ACTIVE, **aux),
-        "JumpReLU": nets.JumpReLU(1.0, 0.1, float(ACTIVE)),
-        "Gated": UnitGated(mu["Gated"]),
+        "JumpReLU": nets.JumpReLU(price["JumpReLU"], 0.1),
+        "Gated": UnitGated(price["Gated"]),
         "Matryoshka": nets.Matryoshka(ACTIVE, (32, 64)),
         "random decoder": FrozenTopK(ACTIVE),
     }
-    return {"mu": mu} | {name: runs(net, SEEDS) for name, net in choices.items()} | {"true weights": true_weights()}
+    return (
+        {"price": price} | {name: runs(net, SEEDS) for name, net in choices.items()} | {"true weights": true_weights()}
+    )
 
 
 def true_weights():
@@ -132,7 +138,7 @@ def part_k():
 
 
 def part_bandwidth():
-    return {f"{e:g}": runs(nets.JumpReLU(1.0, e, float(ACTIVE))) for e in (0.001, 0.01, 0.1, 0.3, 1.0)}
+    return {f"{e:g}": runs(nets.JumpReLU(10.0, e, float(ACTIVE))) for e in (0.001, 0.01, 0.1, 0.3, 1.0)}
 
 
 def part_dead():
