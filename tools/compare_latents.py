@@ -138,7 +138,7 @@ def part_k():
 
 
 def part_bandwidth():
-    return {f"{e:g}": runs(nets.JumpReLU(10.0, e, float(ACTIVE))) for e in (0.001, 0.01, 0.1, 0.3, 1.0)}
+    return {f"{e:g}": runs(nets.JumpReLU(0.0085, e)) for e in (0.001, 0.01, 0.1, 0.3, 1.0)}
 
 
 def part_dead():
@@ -194,11 +194,10 @@ PARTS = {name.removeprefix("part_"): f for name, f in list(globals().items()) if
 
 
 def main(names):
-    stored = json.loads(FILE.read_text("utf-8")) if FILE.exists() else {}
     for name in names or PARTS:
-        stored[name] = PARTS[name]()
-        text = json.dumps(dict(sorted(stored.items())), indent=1)
-        FILE.write_text(text + "\n", "utf-8")
+        result = PARTS[name]()
+        stored = json.loads(FILE.read_text("utf-8")) if FILE.exists() else {}
+        FILE.write_text(json.dumps(dict(sorted((stored | {name: result}).items())), indent=1) + "\n", "utf-8")
         print(name, flush=True)
 
 
