@@ -80,7 +80,7 @@ def judge(world, net, params, seed, shift=0.0):
             "missed": np.mean(~on[large]),
             "curve": [float(sizes[(true > a) & (true <= b)].mean()) for a, b in zip(EDGES, EDGES[1:], strict=False)],
         }
-    return {key: np.round(value, 4).tolist() for key, value in result.items()}
+    return {key: np.round(np.asarray(value, float), 4).tolist() for key, value in result.items()}
 
 
 def runs(net, seeds=FEWER, **settings):
