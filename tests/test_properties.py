@@ -21,7 +21,7 @@ from hypothesis.extra.numpy import array_shapes, arrays
 from numpy.testing import assert_allclose, assert_array_equal
 
 import saelib
-from saelib import Params, datasets, metrics, nets, pca, sparse_coding
+from saelib import Params, datasets, metrics, nets, pca, sparse_coding, synthetic
 from saelib.book import plots, steps
 
 pytestmark = pytest.mark.filterwarnings("error")
@@ -212,6 +212,7 @@ CASES = {
     ],
     "metrics.match_atoms": [case(metrics.match_atoms, D_true="kn", D="gn", sizes={"n": 2})],
     "metrics.dictionary_recovery": [case(metrics.dictionary_recovery, D_true="kn", D="gn", sizes={"n": 2})],
+    "synthetic.recovery": [case(synthetic.recovery, D_true="kn", D="gn", sizes={"n": 2})],
     "datasets.sample_patches": [case(lambda images: datasets.sample_patches([images], 1, 4, rng()), images="mn")],
     "datasets.normalize_patches": [case(datasets.normalize_patches, X="mn", sizes={"n": 2})],
     "plots.mosaic": [
@@ -238,6 +239,7 @@ ELSEWHERE = {
     "tests/test_train.py": "train: linear_decay; progress: track",
     "tests/test_progress.py": "progress: progress_bar",
     "tests/test_datasets.py": "datasets: load_digits load_natural_images load_images_mat load_mnist read_idx",
+    "tests/test_synthetic.py": "synthetic: known_dictionary parent_child",
     "tests/test_plots.py": "plots: use_style network_diagram",
     "tests/test_explore.py": (
         "explore: slider choice figure prefix_of; steps: step_through number factor weighted_sum tex"

@@ -74,8 +74,8 @@ def main():
         copy.parent.mkdir(parents=True, exist_ok=True)
         notebook = for_the_browser(json.loads((ROOT / path).read_text("utf-8")))
         copy.write_text(json.dumps(notebook, ensure_ascii=False, indent=1) + "\n", "utf-8")
-    (WORK / "contents" / "benchmarks").mkdir(exist_ok=True)
-    shutil.copy(ROOT / "benchmarks" / "results.json", WORK / "contents" / "benchmarks")  # a chapter reads it
+    for data in ("benchmarks", "tests/data"):  # what chapters read
+        shutil.copytree(ROOT / data, WORK / "contents" / data, ignore=shutil.ignore_patterns("*.py", "__pycache__"))
     wheel = [sys.executable, "-m", "pip", "wheel", "--quiet", "--no-deps", "--wheel-dir", WORK / "pypi", ROOT]
     site = [sys.executable, "-m", "jupyter", "lite", "build", "--lite-dir", WORK, "--contents", "contents"]
     site += ["--output-dir", TARGET, "--apps", "lab", "--no-sourcemaps", "--no-unused-shared-packages"]

@@ -59,7 +59,7 @@ def silence(memory, mean, dead_after):
 def without_radial_part(params, gradient):
     """Return the gradient without its part along the columns of ``W2``, whose length is fixed."""
     D = unit_columns(params.W2)
-    return gradient._replace(W2=gradient.W2 - D * np.sum(D * gradient.W2, axis=0))
+    return gradient._replace(W2=gradient.W2 - D * np.sum(D * gradient.W2, axis=0))  # (eq-unit-gradient)
 
 
 def revive(params, dead, X, loss, rng):
@@ -76,7 +76,7 @@ def revive(params, dead, X, loss, rng):
     rows = rows / np.maximum(np.linalg.norm(rows, axis=1, keepdims=True), TINY)
     lengths = np.linalg.norm(W1, axis=1)
     alive = np.delete(lengths, dead)
-    W1[dead], b1[dead], W2[:, dead] = 0.2 * (alive.mean() if alive.size else 1.0) * rows, 0, rows.T
+    W1[dead], b1[dead], W2[:, dead] = 0.2 * (alive.mean() if alive.size else 1.0) * rows, 0, rows.T  # (eq-resample)
     fresh = Params(*(np.zeros(P.shape, bool) for P in params))
     fresh.W1[dead], fresh.b1[dead], fresh.W2[:, dead] = True, True, True
     return Params(W1, b1, W2, b2), fresh

@@ -14,7 +14,7 @@ from .topk import TopK, keep_largest
 
 def keep_of_batch(Z, k):
     """Return ``Z`` with all but the k m largest entries of its m rows together set to zero."""
-    return keep_largest(Z.reshape(1, -1), int(k * len(Z))).reshape(Z.shape)
+    return keep_largest(Z.reshape(1, -1), int(k * len(Z))).reshape(Z.shape)  # (eq-batch-top-k)
 
 
 class BatchTopK(NamedTuple):
@@ -46,11 +46,11 @@ class BatchTopK(NamedTuple):
         return JumpParams(*_latents.tied_start(n_visible, n_hidden, rng, dtype), np.zeros((), dtype))
 
     def encode(self, params, X):
-        Z = (X - params.b2) @ params.W1.T + params.b1
+        Z = (X - params.b2) @ params.W1.T + params.b1  # (eq-latent-pre)
         return Codes(Z, keep_of_batch(np.clip(Z, 0, None), self.k))
 
     def decode(self, params, A):
-        return A @ params.W2.T + params.b2
+        return A @ params.W2.T + params.b2  # (eq-latent-decode)
 
     def summary(self, codes):
         A = codes.A
@@ -74,7 +74,7 @@ class BatchTopK(NamedTuple):
     def remember(self, params, memory, mean):
         memory, counts = _latents.silence(memory, mean[:-1], self.dead_after)
         if mean[-1] > 0:
-            threshold = (1 - self.rate) * params.threshold + self.rate * mean[-1]
+            threshold = (1 - self.rate) * params.threshold + self.rate * mean[-1]  # (eq-running-threshold)
             params = params._replace(threshold=threshold.astype(params.threshold.dtype))
         return params, memory, np.append(counts, max(mean[-1], _latents.TINY))
 

@@ -58,10 +58,10 @@ class Gated(NamedTuple):
     def encode(self, params, X):
         U = (X - params.b2) @ params.W1.T
         Z, M = U + params.b_gate, U * np.exp(params.r_mag) + params.b_mag
-        return GatedCodes(Z, np.where(Z > 0, np.clip(M, 0, None), 0), U, M)
+        return GatedCodes(Z, np.where(Z > 0, np.clip(M, 0, None), 0), U, M)  # (eq-gated-codes)
 
     def decode(self, params, A):
-        return A @ params.W2.T + params.b2
+        return A @ params.W2.T + params.b2  # (eq-latent-decode)
 
     def summary(self, codes):
         return _latents.active(codes)
@@ -72,22 +72,22 @@ class Gated(NamedTuple):
         W1, _, r_mag, _, W2, b2 = params
         lengths, G = np.sqrt(np.sum(W2 * W2, axis=0)), np.clip(codes.Z, 0, None)
         error, miss = self.decode(params, codes.A) - target, self.decode(params, G) - target
-        dM = (error @ W2) * (codes.A > 0)
-        dZ = (miss @ W2 + self.mu * lengths) * (G > 0)
-        dU = dM * np.exp(r_mag) + dZ
+        dM = (error @ W2) * (codes.A > 0)  # (eq-gated-deltas)
+        dZ = (miss @ W2 + self.mu * lengths) * (G > 0)  # (eq-gated-deltas)
+        dU = dM * np.exp(r_mag) + dZ  # (eq-gated-deltas)
         sums = G.sum(axis=0)
         dW2 = error.T @ codes.A + self.mu * sums * W2 / np.where(lengths > 0, lengths, 1)
         db2 = error.sum(axis=0) - dU.sum(axis=0) @ W1
         gradient = GatedParams(
             W1=dU.T @ (X - b2),
             b_gate=dZ.sum(axis=0),
-            r_mag=np.sum(dM * codes.U, axis=0) * np.exp(r_mag),
+            r_mag=np.sum(dM * codes.U, axis=0) * np.exp(r_mag),  # (eq-gated-by-magnitudes)
             b_mag=dM.sum(axis=0),
-            W2=dW2 if self.frozen else dW2 + miss.T @ G,
+            W2=dW2 if self.frozen else dW2 + miss.T @ G,  # (eq-gated-frozen)
             b2=db2 if self.frozen else db2 + miss.sum(axis=0),
         )
         squares = np.sum(error**2, dtype=float) + np.sum(miss**2, dtype=float)
-        return float(squares / 2 + self.mu * np.sum(sums * lengths, dtype=float)), gradient
+        return float(squares / 2 + self.mu * np.sum(sums * lengths, dtype=float)), gradient  # (eq-gated-cost)
 
     def smoothed(self, params, X, target):
         """Return the cost in which a frozen decoder of the gates' reconstruction stands still at ``params``."""

@@ -51,11 +51,11 @@ class JumpReLU(NamedTuple):
         return JumpParams(*_latents.tied_start(n_visible, n_hidden, rng, dtype), threshold)
 
     def encode(self, params, X):
-        Z = (X - params.b2) @ params.W1.T + params.b1
-        return Codes(Z, np.where(Z > params.threshold, np.clip(Z, 0, None), 0))
+        Z = (X - params.b2) @ params.W1.T + params.b1  # (eq-latent-pre)
+        return Codes(Z, np.where(Z > params.threshold, np.clip(Z, 0, None), 0))  # (eq-jump-relu)
 
     def decode(self, params, A):
-        return A @ params.W2.T + params.b2
+        return A @ params.W2.T + params.b2  # (eq-latent-decode)
 
     def summary(self, codes):
         return _latents.active(codes)
@@ -65,16 +65,16 @@ class JumpReLU(NamedTuple):
         if self.target_l0 is None:
             return self.lam * l0, self.lam
         excess = l0 / self.target_l0 - 1
-        return self.lam * excess**2, 2 * self.lam * excess / self.target_l0
+        return self.lam * excess**2, 2 * self.lam * excess / self.target_l0  # (eq-jump-price)
 
     def backward(self, params, X, target, codes, price):
         W1, _, W2, b2, threshold = params
         error = self.decode(params, codes.A) - target
         dA = error @ W2
         delta2 = dA * (codes.A > 0)
-        near = np.abs(codes.Z - threshold) < self.bandwidth / 2
+        near = np.abs(codes.Z - threshold) < self.bandwidth / 2  # (eq-jump-ste)
         gradient = JumpParams(
-            W1=delta2.T @ (X - b2),
+            W1=delta2.T @ (X - b2),  # (eq-latent-matrices)
             b1=delta2.sum(axis=0),
             W2=error.T @ codes.A,
             b2=error.sum(axis=0) - delta2.sum(axis=0) @ W1,

@@ -39,9 +39,9 @@ class Matryoshka(NamedTuple):
         loss, dA, dW2, db2 = 0.0, np.zeros_like(codes.A), np.zeros_like(W2), np.zeros_like(b2)
         for w in prefixes:
             error = codes.A[:, :w] @ W2[:, :w].T + b2 - target
-            loss += share * float(np.sum(error**2, dtype=float) / 2)
-            dA[:, :w] += share * (error @ W2[:, :w])
-            dW2[:, :w] += share * (error.T @ codes.A[:, :w])
+            loss += share * float(np.sum(error**2, dtype=float) / 2)  # (eq-matryoshka)
+            dA[:, :w] += share * (error @ W2[:, :w])  # (eq-matryoshka-delta)
+            dW2[:, :w] += share * (error.T @ codes.A[:, :w])  # (eq-matryoshka-delta)
             db2 += share * error.sum(axis=0)
         delta2 = dA * (codes.A > 0)
         sums = delta2.sum(axis=0)

@@ -27,11 +27,11 @@ class ReluL1(NamedTuple):
         return _latents.tied_start(n_visible, n_hidden, rng, dtype)
 
     def encode(self, params, X):
-        Z = (X - params.b2) @ params.W1.T + params.b1
+        Z = (X - params.b2) @ params.W1.T + params.b1  # (eq-latent-pre)
         return Codes(Z, np.clip(Z, 0, None))
 
     def decode(self, params, A):
-        return A @ params.W2.T + params.b2
+        return A @ params.W2.T + params.b2  # (eq-latent-decode)
 
     def summary(self, codes):
         return _latents.active(codes)
@@ -42,15 +42,16 @@ class ReluL1(NamedTuple):
         W1, _, W2, b2 = params
         lengths = np.sqrt(np.sum(W2 * W2, axis=0))
         error = self.decode(params, codes.A) - target
-        delta2 = (error @ W2 + self.mu * lengths) * (codes.A > 0)
+        delta2 = (error @ W2 + self.mu * lengths) * (codes.A > 0)  # (eq-l1-delta)
         sums = codes.A.sum(axis=0)
         gradient = Params(
-            W1=delta2.T @ (X - b2),
+            W1=delta2.T @ (X - b2),  # (eq-latent-matrices)
             b1=delta2.sum(axis=0),
-            W2=error.T @ codes.A + self.mu * sums * W2 / np.where(lengths > 0, lengths, 1),
+            W2=error.T @ codes.A + self.mu * sums * W2 / np.where(lengths > 0, lengths, 1),  # (eq-l1-by-decoder)
             b2=error.sum(axis=0) - delta2.sum(axis=0) @ W1,
         )
-        return float(np.sum(error**2, dtype=float) / 2 + self.mu * np.sum(sums * lengths, dtype=float)), gradient
+        loss = np.sum(error**2, dtype=float) / 2 + self.mu * np.sum(sums * lengths, dtype=float)  # (eq-l1-weighted)
+        return float(loss), gradient
 
     def remember(self, params, memory, mean):
         return params, *_latents.silence(memory, mean, self.dead_after)

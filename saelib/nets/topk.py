@@ -42,11 +42,11 @@ class TopK(NamedTuple):
         return _latents.tied_start(n_visible, n_hidden, rng, dtype)
 
     def encode(self, params, X):
-        Z = (X - params.b2) @ params.W1.T + params.b1
+        Z = (X - params.b2) @ params.W1.T + params.b1  # (eq-latent-pre)
         return Codes(Z, keep_largest(np.clip(Z, 0, None), self.k))
 
     def decode(self, params, A):
-        return A @ params.W2.T + params.b2
+        return A @ params.W2.T + params.b2  # (eq-latent-decode)
 
     def summary(self, codes):
         return _latents.active(codes)
@@ -76,16 +76,16 @@ class TopK(NamedTuple):
     def backward(self, params, X, target, codes, dead):
         W1, _, W2, b2 = params
         error = self.decode(params, codes.A) - target
-        delta2 = (error @ W2) * (codes.A > 0)
+        delta2 = (error @ W2) * (codes.A > 0)  # (eq-topk-delta)
         loss, dW2 = float(np.sum(error**2, dtype=float) / 2), error.T @ codes.A
         if self.k_aux and np.any(dead):
             A = self.auxiliary(codes, dead)
             miss = A @ W2.T + error  # their prediction of the residual, -error, less the residual
-            loss += self.alpha * float(np.sum(miss**2, dtype=float) / 2)
-            delta2 = delta2 + self.alpha * (miss @ W2) * (A != 0)
-            dW2 = dW2 + self.alpha * (miss.T @ A)
+            loss += self.alpha * float(np.sum(miss**2, dtype=float) / 2)  # (eq-aux-k)
+            delta2 = delta2 + self.alpha * (miss @ W2) * (A != 0)  # (eq-aux-delta)
+            dW2 = dW2 + self.alpha * (miss.T @ A)  # (eq-aux-delta)
         gradient = Params(
-            W1=delta2.T @ (X - b2),
+            W1=delta2.T @ (X - b2),  # (eq-latent-matrices)
             b1=delta2.sum(axis=0),
             W2=dW2,
             b2=error.sum(axis=0) - delta2.sum(axis=0) @ W1,
