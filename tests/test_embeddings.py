@@ -68,7 +68,7 @@ def test_nothing_is_recovered_of_no_loss():
 
 # The transformer: a small one, whose weights are made up ------------------------------------------------------------
 
-PIECES = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "un", "##stra", "##ined", "a", "an", "##n", ".", "'", "t", "cafe"]
+PIECES = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "un", "##stra", "##ined", "a", "an", "##n", ".", "'", "t", "ecole"]
 
 
 @pytest.fixture
@@ -143,8 +143,8 @@ def test_the_stream_is_that_of_loops(folder):
 def test_words_are_cut_into_the_longest_pieces(folder):
     model = em.load_minilm(folder)
     assert em.tokenize(model, "Unstrained  ann.") == ["un", "##stra", "##ined", "an", "##n", "."]
-    assert em.tokenize(model, "can't caf\u00e9") == ["[UNK]", "'", "t", "cafe"]
-    assert unicodedata.normalize("NFC", "cafe\u0301") == "caf\u00e9"
+    assert em.tokenize(model, "can't \u00e9cole") == ["[UNK]", "'", "t", "ecole"]
+    assert unicodedata.normalize("NFC", "e\u0301cole") == "\u00e9cole"
     assert em.numbers_of(model, ["a", "."]) == [2, 7, 10, 3]
     assert len(em.numbers_of(model, ["a"] * 300)) == 256
     with pytest.raises(ValueError, match="text must be a str"):
