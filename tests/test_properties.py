@@ -226,6 +226,10 @@ CASES = {
     "steps.steps": [of_net(steps.steps, x="n unit")],
 }
 ELSEWHERE = {
+    "tests/test_embeddings.py": (
+        "embeddings: load_glove load_examples load_plays load_minilm tokenize numbers_of embed layers attention "
+        "layer_norm sentence_vectors token_states auc loss_recovered"
+    ),
     "tests/test_network.py": "network: init_params",
     "tests/test_bad_input.py": "network: check_params check_forward; cost: check_problem check_columns check_means",
     "tests/test_cost.py": "cost: terms_from_forward means_of",

@@ -147,13 +147,14 @@ def kernel_environment():
 
 @cache
 def _absent(data):
-    if data != "mnist":
-        raise ValueError(f'notebook metadata: saelib.needs must be "mnist", got {data!r}')
+    if data not in ("mnist", "minilm"):
+        raise ValueError(f'notebook metadata: saelib.needs must be "mnist" or "minilm", got {data!r}')
     sys.path.insert(0, str(ROOT))
     from saelib.datasets import load_mnist
+    from saelib.embeddings import load_minilm
 
     try:
-        load_mnist(download=False)
+        load_mnist(download=False) if data == "mnist" else load_minilm()
     except FileNotFoundError as error:
         return str(error)
 
