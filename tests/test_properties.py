@@ -21,7 +21,7 @@ from hypothesis.extra.numpy import array_shapes, arrays
 from numpy.testing import assert_allclose, assert_array_equal
 
 import saelib
-from saelib import Params, datasets, metrics, nets, pca, sparse_coding, synthetic
+from saelib import Params, datasets, meg, metrics, nets, pca, sparse_coding, synthetic
 from saelib.book import plots, steps
 
 pytestmark = pytest.mark.filterwarnings("error")
@@ -215,6 +215,13 @@ CASES = {
     "synthetic.recovery": [case(synthetic.recovery, D_true="kn", D="gn", sizes={"n": 2})],
     "datasets.sample_patches": [case(lambda images: datasets.sample_patches([images], 1, 4, rng()), images="mn")],
     "datasets.normalize_patches": [case(datasets.normalize_patches, X="mn", sizes={"n": 2})],
+    "meg.ridge": [case(lambda X, Y: meg.ridge(X, Y, 0.5), X="mn", Y="mk")],
+    "meg.hat_matrix": [case(lambda X: meg.hat_matrix(X, 0.5), X="mn")],
+    "meg.leave_two_out": [
+        case(lambda X, Y: meg.leave_two_out(meg.hat_matrix(X, 0.5), Y), X="mn", Y="mk", sizes={"m": 3})
+    ],
+    "meg.standardized": [case(meg.standardized, X="mn", sizes={"m": 2})],
+    "meg.two_versus_two": [case(lambda X, Y: meg.two_versus_two(X, Y, 0.5), X="mn", Y="mk", sizes={"m": 3})],
     "plots.mosaic": [
         case(lambda X, scale=scale: drawn(plots.mosaic, X, (1, np.shape(X)[1]), scale=scale), X="mn")
         for scale in ("shared", "each", "unit")
@@ -244,6 +251,7 @@ ELSEWHERE = {
     "tests/test_progress.py": "progress: progress_bar",
     "tests/test_datasets.py": "datasets: load_digits load_natural_images load_images_mat load_mnist read_idx",
     "tests/test_synthetic.py": "synthetic: known_dictionary parent_child",
+    "tests/test_meg.py": "meg: load_nouns simulate averages matched",
     "tests/test_plots.py": "plots: use_style network_diagram",
     "tests/test_explore.py": (
         "explore: slider choice figure prefix_of; steps: step_through number factor weighted_sum tex"
@@ -446,6 +454,7 @@ MAY_REFUSE = {
     "train.": "the cost grew beyond all bounds",
     "estimator.": "the cost grew beyond all bounds",
     "sparse_coding.": "D must have a largest singular value whose square is a number",
+    "meg.": "H must be the hat matrix of a regression with lam > 0",  # beside 1e300 any lam is 0
     "pca.": "epsilon must be > 0 where the data do not vary",  # for 0.1 beside 1e300 is no more than rounding
 }
 
