@@ -179,3 +179,17 @@ class Classifier(NamedTuple):
         )
         slope = tuple(Layer(lam * W, 0 * b) for lam, (W, b) in zip(free_to_move, params.layers, strict=True))
         return value, Stack(slope)
+
+
+def reference_runs():
+    """Load the results of the long runs of the chapter on deep autoencoders, which ``tools/deep_reference.py`` made.
+
+    Returns
+    -------
+    dict
+        From the name of a part ("six", "twenty", "faces", ...) to what it found.
+    """
+    import json
+    from importlib.resources import files
+
+    return json.loads((files("saelib") / "data" / "deep_reference.json").read_text())

@@ -97,10 +97,10 @@ def wide(X, T, y):
 
 def logistic(X, T, y):
     """One hidden layer of 30 linear units with sigmoid outputs: logistic PCA, with either loss."""
-    result = {"epochs": 30}
+    result = {"epochs": 12}
     for loss in ("cross entropy", "squared"):
         net = nets.Deep((), loss=loss)
-        errors = [squared_error(net, train(net, X, 30, 30, seed, rate=4e-3), T) for seed in range(3)]
+        errors = [squared_error(net, train(net, X, 30, 12, seed, rate=4e-3, size=512), T) for seed in range(3)]
         result[loss] = rounded(errors)
         print(loss, errors, flush=True)
     pca = fit_pca(X.astype(float), 30)
@@ -153,12 +153,12 @@ def accuracy(net, params, X, y):
 
 def selftaught(X, T, y):
     """UFLDL's exercise: features of unlabeled 5-9, then softmax on half of the 0-4, tested on the other half."""
-    unlabeled, labeled, labels = X[y >= 5], X[y <= 4], y[y <= 4]
+    unlabeled, labeled, labels = X[y >= 5][:10_000], X[y <= 4], y[y <= 4]
     half = len(labeled) // 2
     sparse = nets.Sigmoid(lam=3e-3, rho=0.1, beta=3.0)
     start = sparse.init(784, 200, np.random.default_rng(0), dtype=np.float32)
-    params, _ = lbfgs(sparse, start, unlabeled, max_iter=400, n_jobs=1)
-    result = {"unlabeled": len(unlabeled), "train": half, "test": len(labeled) - half, "iterations": 400}
+    params, _ = lbfgs(sparse, start, unlabeled, max_iter=150, n_jobs=1)
+    result = {"unlabeled": len(unlabeled), "train": half, "test": len(labeled) - half, "iterations": 150}
     softmax = Classifier((), lam=1e-4)
     random = sparse.init(784, 200, np.random.default_rng(1), dtype=np.float32)
     for name, F in (
@@ -167,28 +167,28 @@ def selftaught(X, T, y):
         ("untrained features", sparse.encode(random, labeled).A),
     ):
         begin = softmax.init(F.shape[1], 5, np.random.default_rng(0), dtype=np.float32)
-        found = fit(softmax, begin, F[:half], labels[:half], 100, 5)
+        found = fit(softmax, begin, F[:half], labels[:half], 60, 5)
         result[name] = round(100 * accuracy(softmax, found, F[half:], labels[half:]), 2)
         print(name, result[name], flush=True)
     return result
 
 
 def stacked(X, T, y):
-    """UFLDL's 784-200-200-10: two sparse autoencoders, softmax, fine-tuning; 20,000 images, 200 iterations each."""
-    X, y, test_y = X[:20_000], y[:20_000], datasets.load_mnist("test").y
+    """UFLDL's 784-200-200-10: two sparse autoencoders, softmax, fine-tuning; 5,000 images, 100 iterations each."""
+    X, y, test_y = X[:5000], y[:5000], datasets.load_mnist("test").y
     sparse, below, layers = nets.Sigmoid(lam=3e-3, rho=0.1, beta=3.0), X, []
     for depth in range(2):
         start = sparse.init(below.shape[1], 200, np.random.default_rng(depth), dtype=np.float32)
-        params, _ = lbfgs(sparse, start, below, max_iter=200, n_jobs=1)
+        params, _ = lbfgs(sparse, start, below, max_iter=100, n_jobs=1)
         layers.append(Layer(params.W1, params.b1))
         below = sparse.encode(params, below).A
     net = Classifier((200, 200), "sigmoid", lam=1e-4)
     plain = net.init(784, 10, np.random.default_rng(0), dtype=np.float32)
     begin = Stack((*layers, plain.layers[-1]))
-    top = fit(net._replace(frozen=2), begin, X, y, 200, 10)
-    tuned = fit(net, top, X, y, 200, 10)
-    scratch = fit(net, fit(net._replace(frozen=2), plain, X, y, 200, 10), X, y, 200, 10)
-    straight = fit(net, plain, X, y, 400, 10)
+    top = fit(net._replace(frozen=2), begin, X, y, 100, 10)
+    tuned = fit(net, top, X, y, 100, 10)
+    scratch = fit(net, fit(net._replace(frozen=2), plain, X, y, 100, 10), X, y, 100, 10)
+    straight = fit(net, plain, X, y, 200, 10)
     assert np.array_equal(flatten(Stack(top.layers[:2])), flatten(Stack(tuple(layers))))
     found = {"softmax on features": top, "fine-tuned": tuned, "random, then fine-tuned": scratch, "random": straight}
     result = {"rows": len(X), **{name: round(100 * accuracy(net, p, T, test_y), 2) for name, p in found.items()}}
