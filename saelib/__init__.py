@@ -2,7 +2,7 @@
 
 Rows are samples: ``X`` has shape ``(m, n)``.  The modules in reading order are `network`, `cost`, `backprop`,
 `gradcheck`, `architecture`, `nets`, `engine`, `objective`, `train`, `storage`, `estimator`, `pca`, `sparse_coding`,
-`metrics`, `datasets` and `progress`; what chapters use beside the mathematics is in `saelib.book`.
+`metrics`, `datasets` and `progress`, with `stacks` for deep ones; what chapters use beside the mathematics is in `saelib.book`.
 ``import saelib`` loads NumPy and nothing else; what is heavier is loaded when it is first used.
 """
 
@@ -45,7 +45,7 @@ _HOME = {
     "estimator": ["Autoencoder", "SparseAutoencoder"],
     "progress": ["track"],
 }
-_MODULES = [*_HOME, "pca", "sparse_coding", "metrics", "datasets", "book"]
+_MODULES = [*_HOME, "stacks", "pca", "sparse_coding", "metrics", "datasets", "book"]
 _MOVED = ["plots", "explore", "steps", "tutor"]  # to `saelib.book`; here for one release
 _MODULE_OF = {name: module for module, names in _HOME.items() for name in names}
 
