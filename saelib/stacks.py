@@ -84,14 +84,12 @@ def unroll(shallow):
         raise ValueError("shallow must hold at least one autoencoder, got none")
     for (below, _), (above, _) in zip(pairs, pairs[1:], strict=False):
         if above.W.shape[1] != below.W.shape[0]:
-            raise ValueError(
-                f"shallow must fit together: {below.W.shape[0]} codes cannot be {above.W.shape[1]} inputs"
-            )
+            raise ValueError(f"shallow must fit together: {below.W.shape[0]} codes cannot be {above.W.shape[1]} inputs")
     return DeepParams(tuple(up for up, _ in pairs), tuple(down for _, down in pairs[::-1]))
 
 
 class Stack(NamedTuple):
-    """The layers of a `Classifier` from the input up: a tuple of `Layer`, the last of which gives the classes' scores."""
+    """The layers of a `Classifier` from the input up: a tuple of `Layer`, the last of which gives the scores."""
 
     layers: tuple
 

@@ -199,7 +199,15 @@ def stacked(X, T, y):
 def faces(path):
     """80 faces to train on, 20 to test, in five splits; 10 codes; PCA and deep nets of two sizes."""
     F = np.load(path)[:100].reshape(100, -1).astype(np.float32)
-    result = {"train": 80, "test": 20, "codes": 10, "pca": [], "pca clipped": [], "625-10-625": [], "625-100-10-100-625": []}
+    result = {
+        "train": 80,
+        "test": 20,
+        "codes": 10,
+        "pca": [],
+        "pca clipped": [],
+        "625-10-625": [],
+        "625-100-10-100-625": [],
+    }
     result["seen, deep"] = []
     for split in range(5):
         order = np.random.default_rng(split).permutation(100)

@@ -46,7 +46,9 @@ def activations(layers, X):
     "eq-deep-forward",
     formula=activations,
     wrong={
-        "the last bias is missing": lambda layers, X: activations([*layers[:-1], (layers[-1][0], 0 * layers[-1][1])], X),
+        "the last bias is missing": lambda layers, X: activations(
+            [*layers[:-1], (layers[-1][0], 0 * layers[-1][1])], X
+        ),
         "the layers in reverse": lambda layers, X: activations(layers[::-1], X),
         "a layer is left out": lambda layers, X: activations([layers[0], layers[-1]], X),
         "without the biases": lambda layers, X: activations([(W, 0 * b) for W, b in layers], X),
@@ -296,7 +298,9 @@ def arrows_are_the_score(formula, rng):
 
     def log_density(v):
         return mp.log(
-            sum(mp.exp(-sum((a - b) ** 2 for a, b in zip(v, x, strict=True)) / (2 * mp.mpf(sigma) ** 2)) for x in points)
+            sum(
+                mp.exp(-sum((a - b) ** 2 for a, b in zip(v, x, strict=True)) / (2 * mp.mpf(sigma) ** 2)) for x in points
+            )
         )
 
     move = weights(y, points, sigma) @ points - y
