@@ -227,7 +227,7 @@ CASES = {
     "steps.steps": [of_net(steps.steps, x="n unit")],
 }
 ELSEWHERE = {
-    "tests/test_stacks.py": "stacks: he_start unroll softmax reference_runs Stack Classifier",
+    "tests/test_stacks.py": "stacks: he_start unroll softmax reference_runs",
     "tests/test_network.py": "network: init_params",
     "tests/test_bad_input.py": "network: check_params check_forward; cost: check_problem check_columns check_rho_hat",
     "tests/test_cost.py": "cost: terms_from_forward",
