@@ -1,8 +1,8 @@
 """Sparse autoencoders in NumPy, written to be read beside the book.
 
 Rows are samples: ``X`` has shape ``(m, n)``.  The modules in reading order are `network`, `cost`, `backprop`,
-`gradcheck`, `architecture`, `nets`, `objective`, `train`, `storage`, `estimator`, `pca`, `sparse_coding`, `metrics`,
-`synthetic`, `datasets`, `embeddings`, `meg` and `progress`; what chapters use beside the mathematics is in `saelib.book`.
+`gradcheck`, `architecture`, `nets`, `objective`, `train`, `stacks`, `storage`, `estimator`, `pca`, `sparse_coding`,
+`metrics`, `synthetic`, `datasets`, `embeddings`, `meg` and `progress`; what chapters use beside the mathematics is in `saelib.book`.
 ``import saelib`` loads NumPy and nothing else; what is heavier is loaded when it is first used.
 """
 
@@ -42,7 +42,7 @@ _HOME = {
     "estimator": ["Autoencoder", "SparseAutoencoder"],
     "progress": ["track"],
 }
-_MODULES = [*_HOME, "pca", "sparse_coding", "metrics", "synthetic", "datasets", "meg", "embeddings", "book"]
+_MODULES = [*_HOME, "stacks", "pca", "sparse_coding", "metrics", "synthetic", "datasets", "meg", "embeddings", "book"]
 _MOVED = ["plots", "explore", "steps", "tutor"]  # to `saelib.book`; here for one release
 _MODULE_OF = {name: module for module, names in _HOME.items() for name in names}
 

@@ -237,6 +237,7 @@ ELSEWHERE = {
         "embeddings: load_glove load_examples load_plays load_minilm tokenize numbers_of embed layers attention "
         "layer_norm sentence_vectors token_states auc loss_recovered"
     ),
+    "tests/test_stacks.py": "stacks: he_start unroll softmax reference_runs",
     "tests/test_network.py": "network: init_params",
     "tests/test_bad_input.py": "network: check_params check_forward; cost: check_problem check_columns check_means",
     "tests/test_cost.py": "cost: terms_from_forward means_of",
