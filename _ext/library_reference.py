@@ -19,6 +19,7 @@ SECTION = re.compile(r"^(\w[\w ]*)\n-{3,}\n", re.M)
 ITEMIZED = ("Parameters", "Returns", "Raises", "Attributes")
 NAMED = ("Parameters", "Attributes")  # what stands there are names
 LABEL = re.compile(r"\((eq-[\w-]+)\)")
+TABLED = re.compile(r'(?:^|")(\w+)\(([\w, ]+)\)(?: -> \w+)? \| ([^"\n]+)', re.M)  # a row of `saelib.book._tutor`
 INLINE = re.compile(r"``(.+?)``|`([^`]+)`", re.S)
 
 
@@ -45,6 +46,9 @@ def entries(folder, module):
         if name not in defined:  # it comes from a module behind this one
             home = next(n.module for n in tree.body if isinstance(n, ast.ImportFrom) and name in names_of(n))
             found += [e for e in entries(folder, ".".join([*module.split(".")[:-1], home]))[0] if e.name == name]
+    for table in sorted(path.parent.glob(f"_{path.stem}/*.py")):  # checks that are made from a table behind the module
+        for name, arguments, doc in TABLED.findall(re.sub(r"\n {8,}", " ", table.read_text("utf-8"))):
+            found.append(Entry(f"check_{name}", "function", "(function)", f"Mark ``f({arguments})``: {doc}", (), ()))
     return found, ast.get_docstring(tree) or ""
 
 

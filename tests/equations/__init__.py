@@ -166,9 +166,14 @@ def mistakes(kind, *names, adapt=lambda function: function, but=(), changing=())
 
 
 def _changes(kind, wrong, results):
-    _, arguments = kind.inputs()[-1]  # a square network, on which a wrong transpose can be computed
-    pairs = zip(kind.fields, kind.formula(frozenset(), *arguments), wrong(*arguments), strict=True)
-    return any(not np.allclose(a, b) for name, a, b in pairs if name in results)
+    for _, arguments in (kind.inputs()[0], kind.inputs()[-1]):  # the last is square, so that wrong transposes fit
+        try:
+            pairs = zip(kind.fields, kind.formula(frozenset(), *arguments), wrong(*arguments), strict=True)
+            if any(np.shape(a) != np.shape(b) or not np.allclose(a, b) for name, a, b in pairs if name in results):
+                return True
+        except ValueError:
+            continue
+    return False
 
 
 # --- the pages and the library, read for their labels -----------------------------------------------------------
