@@ -45,6 +45,11 @@ class Architecture(Protocol):
     ``smoothed(params, X, target) -> (J, fields)``
         Where a gradient is a convention (straight-through, or something held fixed): the cost to which it belongs near
         ``params``, a function of moved parameters, and the names of the fields whose gradient it is.
+    ``mistakes``
+        What often goes wrong in `backward`, for `saelib.book.tutor.check_backward`: names, each with a piece of its
+        source, what stands there instead, and a sentence.
+    ``probe(params, X, rng) -> params``
+        Parameters near ``params`` at which every part of the gradient is at work on ``X``, for the same purpose.
     """
 
     def check(self, params, X, target):

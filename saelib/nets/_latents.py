@@ -7,6 +7,25 @@ from ..network import Params, check_params
 
 TINY = np.finfo(float).tiny
 
+# What goes wrong in the backward pass where the encoder reads x - b2; for the tutor (`saelib.book._tutor.backward`).
+CENTERED = {
+    "b2 not subtracted": (
+        "delta2.T @ (X - b2)",
+        "delta2.T @ X",
+        "the gradient of W1 is built from X, where the encoder reads X - b2",
+    ),
+    "b2 in one place": (
+        " - delta2.sum(axis=0) @ W1",
+        "",
+        "b2 has its part as the output's bias only: it is subtracted from the input too",
+    ),
+    "b2 added": (
+        " - delta2.sum(axis=0) @ W1",
+        " + delta2.sum(axis=0) @ W1",
+        "the encoder's part of b2 has the wrong sign: b2 is subtracted from the input",
+    ),
+}
+
 
 def as_fields(params, cls):
     """Say so when ``params`` does not have the fields of ``cls``."""

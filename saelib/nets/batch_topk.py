@@ -69,6 +69,8 @@ class BatchTopK(NamedTuple):
     auxiliary, smoothed = TopK.auxiliary, TopK.smoothed
     decay, constrain, project = no_decay, TopK.constrain, TopK.project
 
+    mistakes = TopK.mistakes
+
     def remember(self, params, memory, mean):
         memory, counts = _latents.silence(memory, mean[:-1], self.dead_after)
         if mean[-1] > 0:

@@ -54,5 +54,44 @@ class Contractive(NamedTuple):
         )
         return float(np.sum(error**2, dtype=float) / 2 + self.lam * np.sum(squares * size, dtype=float)), gradient
 
+    mistakes = {
+        "slope's derivative": (
+            "slope**2 * (codes.rest - codes.A)",
+            "slope**2",
+            "the derivative of s^2 with respect to z is 2 s^2 (1 - 2a): the factor 1 - 2a is missing",
+        ),
+        "slope once": (
+            "self.lam * slope**2 * (codes",
+            "self.lam * slope * (codes",
+            "the penalty's part in delta2 has the slope once: one s from the square, one from da/dz",
+        ),
+        "two forgotten": (
+            "2 * self.lam * slope**2",
+            "self.lam * slope**2",
+            "the 2 of the square is forgotten in the penalty's part in delta2",
+        ),
+        "slopes held fixed": (
+            " + 2 * self.lam * slope**2 * (codes.rest - codes.A) * size",
+            "",
+            "the slopes in the penalty are held fixed: they move with z, so delta2 has a part of it",
+        ),
+        "W1 held fixed": (
+            " + 2 * self.lam * squares[:, np.newaxis] * W1",
+            "",
+            "the penalty holds W1 itself: the part 2 lam s^2 W1_j is missing in the gradient of W1",
+        ),
+        "size forgotten": (
+            " * (codes.rest - codes.A) * size",
+            " * (codes.rest - codes.A)",
+            "the factor |W1_j|^2 is missing",
+        ),
+        "slope forgotten": ("(delta3 @ W2) * slope", "delta3 @ W2", "the slope f' is forgotten in delta2"),
+        "output's slope": (
+            "error if out is None else error * out.A * out.rest",
+            "error",
+            "the slope of the sigmoid output is forgotten",
+        ),
+    }
+
 
 EXAMPLES = (Contractive(0.7), Contractive(0.3, "sigmoid"), Contractive(0.0))

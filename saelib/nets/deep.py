@@ -141,6 +141,24 @@ class Deep(NamedTuple):
         slope = DeepParams(*(tuple(Layer(self.lam * W, 0 * b) for W, b in part) for part in params))
         return value, slope
 
+    mistakes = {
+        "slopes forgotten": (
+            "dA * FUNCTIONS[name][1](A)",
+            "dA",
+            "the slopes of the layers' activation functions are forgotten",
+        ),
+        "sigmoid's slope": (
+            "dA * FUNCTIONS[name][1](A)",
+            "dA * A * (1 - A)",
+            "every layer has the sigmoid's slope: each has that of its own activation function",
+        ),
+        "slope twice": (
+            "dA = None",
+            "dA = error",
+            "behind a cross entropy the output's slope cancels: here it is multiplied in again",
+        ),
+    }
+
 
 EXAMPLES = (
     Deep((4,), lam=0.1),

@@ -115,5 +115,54 @@ class Gated(NamedTuple):
             GatedParams(fresh.W1, fresh.b1, dead, dead, fresh.W2, fresh.b2),
         )
 
+    mistakes = {
+        "decoder not frozen": (
+            " if self.frozen",
+            " if not self.frozen",
+            "the decoder is not frozen in the auxiliary term (with frozen=False: it is)",
+        ),
+        "gate's mask": (
+            "(miss @ W2 + self.mu * lengths) * (G > 0)",
+            "miss @ W2 + self.mu * lengths",
+            "the slope of the gate's ReLU is forgotten",
+        ),
+        "mask forgotten": (
+            "(error @ W2) * (codes.A > 0)",
+            "error @ W2",
+            "the gradient passes through latents whose gate is closed or whose magnitude is below zero",
+        ),
+        "no auxiliary": (
+            "(miss @ W2 + self.mu * lengths)",
+            "(self.mu * lengths)",
+            "the auxiliary reconstruction is missing in the gate's delta: only the penalty reaches it",
+        ),
+        "no penalty": (" + self.mu * lengths", "", "the L1 penalty is missing in the gate's delta"),
+        "norm left out": (
+            "self.mu * lengths)",
+            "self.mu)",
+            "the price of a gate is mu alone: the length of its decoder column is left out",
+        ),
+        "columns not charged": (
+            " + self.mu * sums * W2 / np.where(lengths > 0, lengths, 1)",
+            "",
+            "the penalty's part in the gradient of W2 is missing: the decoder is frozen in the auxiliary term alone",
+        ),
+        "magnitude's scale": (
+            "dM * np.exp(r_mag) + dZ",
+            "dM + dZ",
+            "the magnitude's delta comes back without the factor exp(r_mag)",
+        ),
+        "gate only": ("dM * np.exp(r_mag) + dZ", "dZ", "W1 hears of the gate alone: the magnitude reads u too"),
+        "magnitude only": ("dM * np.exp(r_mag) + dZ", "dM * np.exp(r_mag)", "W1 hears of the magnitude alone"),
+        "r_mag's scale": (
+            "np.sum(dM * codes.U, axis=0) * np.exp(r_mag)",
+            "np.sum(dM * codes.U, axis=0)",
+            "the gradient of r_mag lacks the factor exp(r_mag): exp is its own derivative",
+        ),
+        "b2 not subtracted": ("dU.T @ (X - b2)", "dU.T @ X", _latents.CENTERED["b2 not subtracted"][2]),
+        "b2 in one place": (" - dU.sum(axis=0) @ W1", "", _latents.CENTERED["b2 in one place"][2]),
+        "b2 added": (" - dU.sum(axis=0) @ W1", " + dU.sum(axis=0) @ W1", _latents.CENTERED["b2 added"][2]),
+    }
+
 
 EXAMPLES = (Gated(0.3), Gated(0.3, frozen=False), Gated(0.0))

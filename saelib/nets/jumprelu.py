@@ -114,5 +114,49 @@ class JumpReLU(NamedTuple):
         threshold = np.where(dead, np.asarray(0.01, params.threshold.dtype), params.threshold)
         return JumpParams(*four, threshold), JumpParams(*fresh, np.asarray(dead, bool))
 
+    def probe(self, params, X, rng):
+        """Return ``params`` with each threshold within the bandwidth of some sample's pre-activation, for the tutor."""
+        Z = np.abs(self.encode(params, X).Z)
+        return params._replace(threshold=Z[0] + self.bandwidth * rng.uniform(-0.4, 0.4, Z.shape[1]))
+
+    mistakes = {
+        "no 1/eps": (
+            " / X.dtype.type(self.bandwidth)",
+            "",
+            "the threshold's gradient is not divided by the bandwidth: the kernel's area has to be 1",
+        ),
+        "jump's height": (
+            "threshold * dA +",
+            "dA +",
+            "the jump at the threshold is as high as the threshold: that factor is missing before what a is worth",
+        ),
+        "no jump": (
+            "threshold * dA + X.dtype.type(price)",
+            "X.dtype.type(price)",
+            "the threshold's gradient has the price only: what the jump does to the error is missing",
+        ),
+        "window": (
+            "< self.bandwidth / 2",
+            "< self.bandwidth",
+            "the window around the threshold is twice too wide: half a bandwidth to each side",
+        ),
+        "half a window": (
+            "np.abs(codes.Z - threshold) < self.bandwidth / 2",
+            "(codes.A > 0) & (codes.Z - threshold < self.bandwidth / 2)",
+            "only the half of the window above the threshold counts, as if it were read off the activations",
+        ),
+        "mask forgotten": ("dA * (codes.A > 0)", "dA", "the gradient passes through latents below their thresholds"),
+        "mask of ReLU": (
+            "dA * (codes.A > 0)",
+            "dA * (codes.Z > 0)",
+            "the gradient passes wherever a pre-activation is positive: it has to be above its threshold",
+        ),
+        "price in delta": (
+            "delta2 = dA * (codes.A > 0)",
+            "delta2 = (dA + price) * (codes.A > 0)",
+            "the price is charged to the activations as in L1: L0 does not change with how large they are",
+        ),
+    } | _latents.CENTERED
+
 
 EXAMPLES = (JumpReLU(0.1, 0.5), JumpReLU(0.2, 1.0, target_l0=2.0))

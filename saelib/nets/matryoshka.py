@@ -6,6 +6,7 @@ import numpy as np
 
 from .._checks import whole_number
 from ..architecture import no_decay
+from . import _latents
 from .batch_topk import BatchTopK
 from .jumprelu import JumpParams
 from .topk import TopK
@@ -51,6 +52,24 @@ class Matryoshka(NamedTuple):
     summary, penalty, remember = BatchTopK.summary, BatchTopK.penalty, BatchTopK.remember
     decay, constrain, project = no_decay, TopK.constrain, TopK.project
     revive, for_evaluation = BatchTopK.revive, BatchTopK.for_evaluation
+
+    mistakes = {
+        "prefixes added": ("share = 1 / len(prefixes)", "share = 1", "the prefixes' errors are added up, not averaged"),
+        "prefixes forgotten": (
+            "[*self.widths, len(b1)]",
+            "[len(b1)]",
+            "only the reconstruction from all latents counts: the prefixes are forgotten",
+        ),
+        "whole forgotten": (
+            "[*self.widths, len(b1)]",
+            "[*self.widths]",
+            "the last prefix, all latents together, is forgotten",
+        ),
+        "mask forgotten": ("dA * (codes.A > 0)", "dA", "the gradient passes through latents that were not kept"),
+        "b2 not subtracted": _latents.CENTERED["b2 not subtracted"],
+        "b2 in one place": (" - sums @ W1", "", _latents.CENTERED["b2 in one place"][2]),
+        "b2 added": (" - sums @ W1", " + sums @ W1", _latents.CENTERED["b2 added"][2]),
+    }
 
 
 EXAMPLES = (Matryoshka(2, (2,)), Matryoshka(1.5, (1, 3)))

@@ -59,5 +59,39 @@ class ReluL1(NamedTuple):
         error = self.decode(params, self.encode(params, X).A) - X
         return _latents.revive(params, dead, X, np.sum(error**2, axis=1), rng)
 
+    mistakes = {
+        "norm left out": (
+            "self.mu * lengths) *",
+            "self.mu) *",
+            "the price of an activation is mu alone: the length of its decoder column is left out",
+        ),
+        "no shrinkage": (" + self.mu * lengths", "", "the L1 penalty is missing in the hidden delta"),
+        "outside": (
+            "(error @ W2 + self.mu * lengths) * (codes.A > 0)",
+            "error @ W2 * (codes.A > 0) + self.mu * lengths",
+            "the L1 penalty stands outside the bracket: latents that are not active are charged too",
+        ),
+        "slope forgotten": (
+            "(error @ W2 + self.mu * lengths) * (codes.A > 0)",
+            "error @ W2 + self.mu * lengths",
+            "the slope of ReLU is forgotten: no gradient passes where a latent is not active",
+        ),
+        "sign of codes": (
+            "(error @ W2 + self.mu * lengths) * (codes.A > 0)",
+            "error @ W2 * (codes.A > 0) + self.mu * lengths * np.sign(codes.Z)",
+            "the penalty is differentiated as |z|: a latent below zero has a code of 0 and is not charged",
+        ),
+        "columns not charged": (
+            " + self.mu * sums * W2 / np.where(lengths > 0, lengths, 1)",
+            "",
+            "the penalty's part in the gradient of W2 is missing: mu times the codes times d_j/|d_j|",
+        ),
+        "columns not normalized": (
+            " / np.where(lengths > 0, lengths, 1)",
+            "",
+            "the derivative of |d_j| is d_j/|d_j|: its denominator is missing in the gradient of W2",
+        ),
+    } | _latents.CENTERED
+
 
 EXAMPLES = (ReluL1(0.3), ReluL1(0.0))

@@ -83,5 +83,30 @@ class Sigmoid(NamedTuple):
 
     constrain = as_it_is
 
+    mistakes = {
+        "slope forgotten": (" * (codes.A * codes.rest)", "", "the slope f' is forgotten in delta2"),
+        "slope half there": (
+            " * (codes.A * codes.rest)",
+            " * codes.A",
+            "the slope f' in delta2 is a alone: it is a (1 - a)",
+        ),
+        "penalty outside": (
+            "(delta3 @ W2 + price.astype(X.dtype)) * (codes.A * codes.rest)",
+            "delta3 @ W2 * (codes.A * codes.rest) + price.astype(X.dtype)",
+            "the price stands outside the bracket, so that it is not multiplied by f'",
+        ),
+        "sum outside": (
+            "(delta3 @ W2 + price.astype(X.dtype)) * (codes.A * codes.rest)",
+            "delta3 @ W2 + price.astype(X.dtype) * (codes.A * codes.rest)",
+            "the sum over the outputs stands outside the bracket, so that it is not multiplied by f'",
+        ),
+        "output's slope": ("delta3 = error * slope", "delta3 = error", "the slope of the sigmoid output is forgotten"),
+        "output's slope, linear": (
+            "error, slope = Z3 - target, 1",
+            "error, slope = Z3 - target, Z3 * (1 - Z3)",
+            "the output is linear: its slope is 1",
+        ),
+    }
+
 
 EXAMPLES = (Sigmoid(0.1, 0.2, 3.0), Sigmoid(0.01, 0.05, 2.0, "linear"), Sigmoid(0.1, 0.2, 0.0))

@@ -60,5 +60,25 @@ class Tied(NamedTuple):
         W, b1, b2 = params
         return self.lam / 2 * float(np.sum(W**2, dtype=float)), TiedParams(self.lam * W, 0 * b1, 0 * b2)
 
+    mistakes = {
+        "encoder only": (" + codes.A.T @ delta3", "", "W has its part as the encoder only: it is the decoder too"),
+        "decoder only": (
+            "delta2.T @ X + codes.A.T",
+            "codes.A.T",
+            "W has its part as the decoder only: it is the encoder too",
+        ),
+        "averaged": (
+            "delta2.T @ X + codes.A.T @ delta3",
+            "(delta2.T @ X + codes.A.T @ delta3) / 2",
+            "the two parts of W are averaged: they add up",
+        ),
+        "slope forgotten": (" * (codes.A * codes.rest)", "", "the slope f' is forgotten in delta2"),
+        "output's slope": (
+            "error if out is None else error * out.A * out.rest",
+            "error",
+            "the slope of the sigmoid output is forgotten",
+        ),
+    }
+
 
 EXAMPLES = (Tied(), Tied(0.1, "sigmoid"))

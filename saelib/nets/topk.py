@@ -107,5 +107,45 @@ class TopK(NamedTuple):
         error = self.decode(params, self.encode(params, X).A) - X
         return _latents.revive(params, dead, X, np.sum(error**2, axis=1), rng)
 
+    mistakes = {
+        "mask forgotten": (
+            "(error @ W2) * (codes.A > 0)",
+            "error @ W2",
+            "the gradient passes through the entries that the mask dropped: it flows only where a latent was kept",
+        ),
+        "mask of ReLU": (
+            "(error @ W2) * (codes.A > 0)",
+            "(error @ W2) * (codes.Z > 0)",
+            "the gradient passes wherever a pre-activation is positive: among these, only the k kept count",
+        ),
+        "residual's sign": (
+            "A @ W2.T + error",
+            "A @ W2.T - error",
+            "the residual in AuxK has the wrong sign: it is the target less the reconstruction",
+        ),
+        "b2 in AuxK": ("A @ W2.T + error", "A @ W2.T + b2 + error", "b2 is added to AuxK's prediction of the residual"),
+        "AuxK rectified": (
+            "self.auxiliary(codes, dead)",
+            "np.clip(self.auxiliary(codes, dead), 0, None)",
+            "AuxK's pre-activations are rectified: dead latents are mostly below zero and would learn nothing",
+        ),
+        "alpha forgotten": ("self.alpha * ", "", "alpha is missing before AuxK's term"),
+        "AuxK in W2 only": (
+            "delta2 = delta2 + self.alpha * (miss @ W2) * (A != 0)",
+            "pass",
+            "AuxK's part in the hidden delta is missing, so that dead latents' encoders do not learn",
+        ),
+        "AuxK not in W2": (
+            "dW2 = dW2 + self.alpha * (miss.T @ A)",
+            "pass",
+            "AuxK's part in the gradient of W2 is missing",
+        ),
+        "AuxK in b2": (
+            "b2=error.sum(axis=0)",
+            "b2=(error + (self.alpha * miss if self.k_aux and np.any(dead) else 0)).sum(axis=0)",
+            "AuxK's miss is counted in b2 too, but b2 is not in its prediction, and its residual is held fixed",
+        ),
+    } | _latents.CENTERED
+
 
 EXAMPLES = (TopK(2), TopK(1, k_aux=2, alpha=0.5))

@@ -84,9 +84,9 @@ def _attempt(function, names, arguments, output):
 
 def _changed(name, before, after):
     """Return the name of what is no longer as it was before the call, or nothing."""
-    if hasattr(before, "_fields"):
-        parts = zip(before._fields, before, after, strict=True)
-        return next((f"{name}.{field}" for field, b, a in parts if not np.array_equal(b, a)), "")
+    if isinstance(before, tuple):
+        parts = zip(getattr(before, "_fields", range(len(before))), before, after, strict=True)
+        return next(filter(None, (_changed(f"{name}.{field}", b, a) for field, b, a in parts)), "")
     return "" if callable(before) or np.array_equal(before, after) else name
 
 

@@ -12,6 +12,8 @@ SIZES = ((5, 4, 3), (1, 4, 3), (4, 3, 6), (6, 4, 1), (3, 2, 5), (4, 4, 4))
 NETWORKS = "6 networks, among them m = 1, s2 > s1 and a single hidden unit"
 MATRICES = "6 inputs, among them m = 1"
 PATCHES = "5 sets of patches, among them a single patch"
+VARIED = "5 inputs, among them k = 1 and k = s2"
+SMOOTHERS = "4 smoothers, among them i > j and a single output"
 DATA = "5 sets of data, among them k = 1 and k = n"
 
 
@@ -76,4 +78,31 @@ def data():
         spread = np.linalg.qr(rng.normal(size=(m, n)))[0] * 2.0 ** -np.arange(n)
         X = np.sqrt(m) * spread @ turn + rng.normal(size=n)
         cases.append((f"m = {m}, n = {n}, k = {k}", {"X": X, "k": k}))
+    return tuple(cases)
+
+
+@lru_cache
+def varied():
+    """Return, for each of some sizes, a label, data with reconstructions, and pre-activations, few of them positive."""
+    cases = []
+    for m, n, s2, k in ((6, 4, 7, 2), (3, 2, 5, 1), (9, 5, 3, 3), (2, 6, 6, 4), (5, 5, 5, 2)):
+        rng = np.random.default_rng((m, n, s2, k))
+        X = rng.normal(size=(m, n)) + rng.normal(size=n)
+        case = {"X": X, "X_hat": X + 0.3 * rng.normal(size=(m, n)), "Z": rng.normal(size=(m, s2)), "k": k}
+        case["Z"][0] = -np.abs(case["Z"][0])  # a sample without a positive one
+        case["Z"][1] = np.abs(case["Z"][1])
+        cases.append((f"m = {m}, s2 = {s2}, k = {k}", case))
+    return tuple(cases)
+
+
+@lru_cache
+def smoothers():
+    """Return, for each of some sizes, a label, the matrix of a ridge regression, what it predicts, and two rows."""
+    cases = []
+    for m, n, outputs, i, j in ((8, 3, 2, 2, 5), (3, 3, 4, 0, 1), (6, 4, 1, 5, 0), (4, 4, 4, 1, 2)):
+        rng = np.random.default_rng((m, n, outputs))
+        X = rng.normal(size=(m, n))
+        H = X @ np.linalg.solve(X.T @ X + np.eye(n), X.T)
+        H = H + 0.1 * rng.normal(size=(m, m))  # a smoother need not be symmetric
+        cases.append((f"m = {m}, i = {i}, j = {j}", {"H": H, "Y": rng.normal(size=(m, outputs)), "i": i, "j": j}))
     return tuple(cases)

@@ -116,3 +116,85 @@ def ista_step(on, A, X, D, lam):
         threshold_times_L=lambda: lam * L,
     )
     return soft_threshold(on, u, t)
+
+
+def fvu(on, X, X_hat):
+    center = pick(
+        on,
+        lambda: X.mean(axis=0),
+        fvu_uncentered=lambda: 0,
+        fvu_one_mean=lambda: X.mean(),
+        fvu_row_means=lambda: X.mean(axis=1, keepdims=True),
+        fvu_of_reconstructions=lambda: X_hat.mean(axis=0),
+    )
+    unexplained, total = (X - X_hat) ** 2, (X - center) ** 2
+    return pick(
+        on,
+        lambda: unexplained.sum() / total.sum(),
+        fvu_of_columns=lambda: np.mean(unexplained.sum(axis=0) / total.sum(axis=0)),
+        fvu_of_samples=lambda: np.mean(unexplained.sum(axis=1) / total.sum(axis=1)),
+        fvu_explained=lambda: 1 - unexplained.sum() / total.sum(),
+        fvu_root=lambda: np.sqrt(unexplained.sum() / total.sum()),
+        fvu_upside_down=lambda: total.sum() / unexplained.sum(),
+        fvu_error_alone=lambda: unexplained.sum(axis=1).mean(),
+        fvu_of_variances=lambda: np.sum((X - X_hat).var(axis=0)) / total.sum() * len(X),
+        fvu_over_samples=lambda: unexplained.mean() / total.sum(),
+    )
+
+
+def topk_codes(on, Z, k):
+    order = pick(
+        on,
+        lambda: np.sort(Z, axis=1)[:, ::-1],
+        topk_smallest=lambda: np.sort(Z, axis=1),
+        topk_by_size=lambda: np.sort(np.abs(Z), axis=1)[:, ::-1],
+    )
+    k = pick(on, lambda: k, topk_one_more=lambda: min(k + 1, Z.shape[1]), topk_one_less=lambda: k - 1)
+    least = order[:, [k - 1]] if k else np.full((len(Z), 1), np.inf)
+    kept = pick(
+        on,
+        lambda: Z >= least,
+        topk_smallest=lambda: Z <= least,
+        topk_by_size=lambda: np.abs(Z) >= least,
+        topk_of_batch=lambda: Z >= np.sort(Z, axis=None)[-k * len(Z) or len(Z) * len(Z.T) :].min(initial=np.inf),
+        topk_of_columns=lambda: Z >= np.sort(Z, axis=0)[-min(k, len(Z))],
+        topk_dropped=lambda: Z < least,
+    )
+    values = pick(
+        on,
+        lambda: np.maximum(Z, 0),
+        topk_not_rectified=lambda: Z,
+        topk_ones=lambda: 1.0 * (Z > 0),
+        topk_less_threshold=lambda: np.maximum(Z - np.maximum(least, 0), 0),
+    )
+    return pick(on, lambda: kept * values, topk_all=lambda: values)
+
+
+def leave_two_out(on, H, Y, i, j):
+    S = [i, j]
+    residual = pick(
+        on,
+        lambda: Y[S] - H[S] @ Y,
+        loo_fitted=lambda: H[S] @ Y,
+        loo_residual_sign=lambda: H[S] @ Y - Y[S],
+        loo_targets=lambda: Y[S],
+    )
+    block = pick(
+        on,
+        lambda: H[np.ix_(S, S)],
+        loo_diagonal=lambda: np.diag(np.diag(H)[S]),
+        loo_turned=lambda: H[np.ix_(S, S)].T,
+    )
+    G = pick(
+        on,
+        lambda: np.eye(2, dtype=H.dtype) - block,
+        loo_plus=lambda: np.eye(2, dtype=H.dtype) + block,
+        loo_H_alone=lambda: block,
+    )
+    left_out = pick(
+        on,
+        lambda: np.linalg.solve(G, residual),
+        loo_no_inverse=lambda: G @ residual,
+        loo_plain=lambda: residual,
+    )
+    return pick(on, lambda: Y[S] - left_out, loo_error=lambda: left_out, loo_order=lambda: (Y[S] - left_out)[::-1])

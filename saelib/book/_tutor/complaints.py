@@ -8,28 +8,27 @@ import numpy as np
 
 from . import calls
 from .answers import TOLERANCE, agree, answer, as_arrays, right, turn_rows
-from .mistakes import KINDS
 
 
 def about_function(function, kind, check):
     """Return what keeps ``function`` from being called at all, or nothing."""
-    call = f"f({', '.join(kind.arguments)})"
+    names = kind.asked or kind.arguments
+    call = f"f({', '.join(names)})"
     if not callable(function):
         return (
             f"`{check}` wants the function itself, but was given {_a(function)}: "
             f"write `{check}(my_function)`, without calling it."
         )
     try:
-        calls.bind(function, kind.arguments, kind.arguments)
+        calls.bind(function, names, names)
     except TypeError:
         written = f"{getattr(function, '__name__', 'f')}{inspect.signature(function)}"
         return f"Your function is called as `{call}`, but is written as `{written}`, and these do not fit together."
     return ""
 
 
-def about_outcomes(name, outcomes, function):
+def about_outcomes(kind, outcomes, function):
     """Return what makes an answer no answer: no end, a changed argument, nothing or the wrong thing returned."""
-    kind = KINDS[name]
     for outcome in outcomes:
         if outcome.changed:
             return (
@@ -42,7 +41,7 @@ def about_outcomes(name, outcomes, function):
             try:
                 as_arrays(kind, outcome.value)
             except Exception:  # whatever came may refuse to become an array in its own way
-                return f"Your function returns {_a(outcome.value)}, but {_wanted(name)} is wanted."
+                return f"Your function returns {_a(outcome.value)}, but {_wanted(kind)} is wanted."
     if len(outcomes) < len(kind.inputs()):
         return (
             f"Your function was still running after {calls.LIMIT:g} seconds (on the input with "
@@ -51,10 +50,9 @@ def about_outcomes(name, outcomes, function):
     return ""
 
 
-def about_values(name, outcomes, values, function):
+def about_values(kind, outcomes, values, function):
     """Return where wrong answers that no known mistake explains go wrong first: an error, a shape, NaN or a number."""
-    kind = KINDS[name]
-    for (label, _), outcome, arrays, wanted in zip(kind.inputs(), outcomes, values, right(name), strict=True):
+    for (label, _), outcome, arrays, wanted in zip(kind.inputs(), outcomes, values, right(kind), strict=True):
         if outcome.error is not None:
             return _about_error(outcome.error, function, label)
         for field, array, right_array in zip(kind.fields or ("",), arrays, wanted, strict=True):
@@ -63,7 +61,7 @@ def about_values(name, outcomes, values, function):
             if not np.isfinite(array).all():
                 at = tuple(np.argwhere(~np.isfinite(array))[0])
                 return f"{_entry(field, at)} is {array[at]:g}, not a finite number (on the input with {label})."
-    return _about_factor(name, values) or _about_difference(kind, values, right(name))
+    return _about_factor(kind, values) or _about_difference(kind, values, right(kind))
 
 
 def _about_none(function, printed):
@@ -105,9 +103,9 @@ def _about_shape(field, came, wanted, label):
     return f"The shape {wanted} is wanted of {name} where {label}, but {came} came{guess}"
 
 
-def _about_factor(name, values):
+def _about_factor(kind, values):
     """Return the factor by which all of an answer is too large, if there is one."""
-    given, known = answer(name, values), answer(name, right(name))
+    given, known = answer(kind, values), answer(kind, right(kind))
     if given.shapes != known.shapes:
         return ""
     factor = given.entries @ known.entries / (known.entries @ known.entries)
@@ -145,11 +143,11 @@ def _entry(field, at):
     return f"entry `{index}` of your answer" if index else "your answer"
 
 
-def _wanted(name):
-    fields = KINDS[name].fields
+def _wanted(kind):
+    fields = kind.fields
     if fields:
         return f"a tuple of {len(fields)} arrays, ({', '.join(fields)}),"
-    return "an array of numbers" if right(name)[0][0].ndim else "a number"
+    return "an array of numbers" if right(kind)[0][0].ndim else "a number"
 
 
 def _a(value):

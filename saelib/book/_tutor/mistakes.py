@@ -6,7 +6,7 @@ from itertools import combinations
 from typing import NamedTuple
 
 from . import codes, costs, deltas, words_codes, words_costs, words_deltas
-from .cases import DATA, MATRICES, NETWORKS, PATCHES, data, networks, patches
+from .cases import DATA, MATRICES, NETWORKS, PATCHES, SMOOTHERS, VARIED, data, networks, patches, smoothers, varied
 
 LINES = (*words_deltas.LINES, *words_costs.LINES, *words_codes.LINES)
 _WORDS = {name: (sentence, line) for line in LINES for name, sentence in line.mistakes.items()}
@@ -24,6 +24,17 @@ class Mistake(NamedTuple):
     where: str
     function: Callable
 
+    @classmethod
+    def of(cls, names, sentences, hints, places, function):
+        """Return one mistake, or two at once."""
+        return cls(
+            name=" + ".join(names),
+            sentence=sentences[0] if len(names) == 1 else "first, {}; second, {}".format(*sentences),
+            hint=" ".join(dict.fromkeys(hints)),
+            where=" and ".join(dict.fromkeys(places)),
+            function=function,
+        )
+
 
 class Kind(NamedTuple):
     """What the tutor knows about a kind of function.
@@ -33,38 +44,53 @@ class Kind(NamedTuple):
     ``signless`` is for rows that may be turned round.
     """
 
+    name: str
     formula: Callable
     arguments: tuple
     fields: tuple = ()
     cases: Callable = networks
     tried: str = NETWORKS
     signless: bool = False
+    asked: tuple = ()
+    parts: Callable = lambda value: value
+    known: Callable | None = None
 
-    def inputs(self):
-        """Return a label and the tuple of arguments for each case."""
-        return [(label, tuple(case[name] for name in self.arguments)) for label, case in self.cases()]
+    def inputs(self, names=()):
+        """Return a label and the tuple of arguments for each case: all, or those of the ``names``."""
+        return [(label, tuple(case[name] for name in names or self.arguments)) for label, case in self.cases()]
+
+    def mistakes(self):
+        """Return the mistakes that the tutor knows by name in a function of this kind, as a tuple of `Mistake`."""
+        return self.known()[0] if self.known else mistakes(self.name)
+
+    def pairs(self):
+        """Return two mistakes at once, for every two of them, told apart from others or not."""
+        return self.known()[1] if self.known else pairs(self.name)
 
 
 _FORWARD, _PARAMS = ("Z2", "A2", "Z3", "A3"), ("W1", "b1", "W2", "b2")
 KINDS = {
-    "forward": Kind(deltas.forward, ("params", "X"), _FORWARD),
-    "delta3": Kind(deltas.delta3, ("A3", "X")),
-    "hidden_delta": Kind(deltas.hidden_delta, ("W2", "delta3", "A2")),
-    "delta2": Kind(deltas.delta2, ("W2", "delta3", "A2", "rho", "beta")),
-    "gradient": Kind(deltas.gradient, ("params", "X", "lam"), _PARAMS),
-    "sparse_gradient": Kind(deltas.sparse_gradient, ("params", "X", "lam", "rho", "beta"), _PARAMS),
-    "update": Kind(deltas.update, ("params", "Delta", "m", "alpha", "lam"), _PARAMS),
-    "reconstruction_error": Kind(costs.reconstruction_error, ("A3", "X")),
-    "weight_decay": Kind(costs.weight_decay, ("params", "lam")),
-    "numerical_gradient": Kind(costs.numerical_gradient, ("J", "theta", "epsilon")),
-    "mean_activation": Kind(costs.mean_activation, ("A2",)),
-    "kl_divergence": Kind(costs.kl_divergence, ("rho", "rho_hat")),
-    "kl_prime": Kind(costs.kl_prime_each, ("rho", "rho_hat")),
-    "optimal_input": Kind(codes.optimal_input, ("W1",)),
-    "normalize_patches": Kind(codes.normalize_patches, ("X",), cases=patches, tried=PATCHES),
-    "pca": Kind(codes.pca, ("X", "k"), cases=data, tried=DATA, signless=True),
-    "soft_threshold": Kind(codes.soft_threshold, ("u", "t"), tried=MATRICES),
-    "ista_step": Kind(codes.ista_step, ("A", "X", "D", "lam"), tried=MATRICES),
+    "forward": Kind("forward", deltas.forward, ("params", "X"), _FORWARD),
+    "delta3": Kind("delta3", deltas.delta3, ("A3", "X")),
+    "hidden_delta": Kind("hidden_delta", deltas.hidden_delta, ("W2", "delta3", "A2")),
+    "delta2": Kind("delta2", deltas.delta2, ("W2", "delta3", "A2", "rho", "beta")),
+    "gradient": Kind("gradient", deltas.gradient, ("params", "X", "lam"), _PARAMS),
+    "sparse_gradient": Kind("sparse_gradient", deltas.sparse_gradient, ("params", "X", "lam", "rho", "beta"), _PARAMS),
+    "update": Kind("update", deltas.update, ("params", "Delta", "m", "alpha", "lam"), _PARAMS),
+    "reconstruction_error": Kind("reconstruction_error", costs.reconstruction_error, ("A3", "X")),
+    "weight_decay": Kind("weight_decay", costs.weight_decay, ("params", "lam")),
+    "numerical_gradient": Kind("numerical_gradient", costs.numerical_gradient, ("J", "theta", "epsilon")),
+    "mean_activation": Kind("mean_activation", costs.mean_activation, ("A2",)),
+    "kl_divergence": Kind("kl_divergence", costs.kl_divergence, ("rho", "rho_hat")),
+    "kl_prime": Kind("kl_prime", costs.kl_prime_each, ("rho", "rho_hat")),
+    "optimal_input": Kind("optimal_input", codes.optimal_input, ("W1",)),
+    "normalize_patches": Kind("normalize_patches", codes.normalize_patches, ("X",), cases=patches, tried=PATCHES),
+    "pca": Kind("pca", codes.pca, ("X", "k"), cases=data, tried=DATA, signless=True),
+    "soft_threshold": Kind("soft_threshold", codes.soft_threshold, ("u", "t"), tried=MATRICES),
+    "ista_step": Kind("ista_step", codes.ista_step, ("A", "X", "D", "lam"), tried=MATRICES),
+    "fvu": Kind("fvu", codes.fvu, ("X", "X_hat"), cases=varied, tried=VARIED),
+    "topk_codes": Kind("topk_codes", codes.topk_codes, ("Z", "k"), cases=varied, tried=VARIED),
+    "leave_two_out": Kind("leave_two_out", codes.leave_two_out, ("H", "Y", "i", "j"), cases=smoothers, tried=SMOOTHERS),
 }
 
 
@@ -92,10 +118,5 @@ def pairs(kind):
 
 def _mistake(kind, *names):
     sentences, lines = zip(*(_WORDS[name] for name in names), strict=True)
-    return Mistake(
-        name=" + ".join(names),
-        sentence=sentences[0] if len(names) == 1 else "first, {}; second, {}".format(*sentences),
-        hint=" ".join(dict.fromkeys(line.hint for line in lines)),
-        where=" and ".join(dict.fromkeys(line.where for line in lines)),
-        function=partial(KINDS[kind].formula, frozenset(names)),
-    )
+    formula = partial(KINDS[kind].formula, frozenset(names))
+    return Mistake.of(names, sentences, [line.hint for line in lines], [line.where for line in lines], formula)
