@@ -249,7 +249,8 @@ ELSEWHERE = {
     "tests/test_explore.py": (
         "explore: slider choice figure prefix_of; steps: step_through number factor weighted_sum tex"
     ),
-    "tests/test_tutor.py": "tutor: " + " ".join(["kinds check_backward", *(f"check_{kind}" for kind in saelib.book.tutor.kinds())]),
+    "tests/test_tutor.py": "tutor: "
+    + " ".join(["kinds check_backward", *(f"check_{kind}" for kind in saelib.book.tutor.kinds())]),
 }
 ALL = [pytest.param(one, id=f"{name}-{i}") for name, cases in CASES.items() for i, one in enumerate(cases)]
 each_case = pytest.mark.parametrize("one", ALL)

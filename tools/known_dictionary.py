@@ -12,8 +12,9 @@ from pathlib import Path
 
 import numpy as np
 
-from saelib import metrics, nets, sparse_coding
-from saelib.engine import adam, lbfgs, linear_decay
+from saelib import Params, metrics, nets, sparse_coding
+from saelib.architecture import flatten
+from saelib.engine import Objective, adam, lbfgs, linear_decay
 from saelib.synthetic import known_dictionary, recovery
 
 PLACE = Path(__file__).parents[1] / "saelib" / "data" / "known_dictionary.json"
@@ -25,6 +26,12 @@ class Frozen(nets.TopK):
 
     def project(self, params, gradient):
         return gradient._replace(W2=0 * gradient.W2)
+
+
+class UnitGated(nets.Gated):
+    """Gated, with columns of length one beside the frozen decoder, as in the paper."""
+
+    constrain, project = nets.TopK.constrain, nets.TopK.project
 
 
 def kl(rho, beta, lam):
@@ -44,8 +51,8 @@ RUNS = {  # name: (net, latents, revive_every)
     "BatchTopK 5, revived": (nets.BatchTopK(5, dead_after=100), 128, 250),
     "JumpReLU": (nets.JumpReLU(0.005, 0.1), 128, None),
     "JumpReLU, narrow": (nets.JumpReLU(0.005, 0.001), 128, None),
-    "Gated, mu = 0.1": (nets.Gated(0.1), 128, None),
-    "Gated, mu = 0.15": (nets.Gated(0.15), 128, None),
+    "Gated, mu = 0.1": (UnitGated(0.1), 128, None),
+    "Gated, mu = 0.15": (UnitGated(0.15), 128, None),
     "TopK 5, frozen decoder": (Frozen(5, dead_after=100), 128, None),
     "TopK 5, 256 latents": (nets.TopK(5, dead_after=100), 256, None),
     "TopK 5, 256 latents, revived": (nets.TopK(5, dead_after=100), 256, 250),
@@ -126,9 +133,32 @@ def run(name, seed):
 LBFGS = {"KL .04, 1, 1e-5, L-BFGS": (0.04, 1.0, 1e-5), "KL .04, 3, 1e-3, L-BFGS": (0.04, 3.0, 1e-3)}
 
 
+def leaving(seed):
+    """Return cost and recovery along L-BFGS on the KL cost, from the true dictionary and from a random start."""
+    world, net = known_dictionary(40, 20, 2, np.random.default_rng(seed)), kl(0.05, 1.0, 1e-5)
+    X, D, record = world.sample(4000)[0], world.dictionary, {}
+    truth = Params(12 * D, np.full(40, -6.0), 1.2 * D.T, np.zeros(20))
+    for start, params in {"truth": truth, "random": net.init(20, 40, np.random.default_rng(seed + 10))}.items():
+        for iterations in (0, 400, 1000):
+            done = {0: 1, 400: 400, 1000: 600}[iterations]
+            if iterations:
+                params, history = lbfgs(net, params, X, max_iter=done, tol=0, n_jobs=1)
+                cost = float(history.cost.min())
+            else:
+                cost = Objective(net, X, like=params, n_jobs=1).cost(flatten(params))
+            found = recovery(D, params.W2.T)
+            record[f"{start} {iterations}"] = [round(cost, 4), round(found.mean_max, 3), round(found.found, 3)]
+    return record
+
+
 def main(names):
     stored = json.loads(PLACE.read_text("utf-8")) if PLACE.exists() else {}
-    for name in names or ["random directions", *RUNS, "sparse coding", *LBFGS]:
+    for name in names or ["random directions", *RUNS, "sparse coding", *LBFGS, "leaving"]:
+        if name == "leaving":
+            runs = [leaving(seed) for seed in SEEDS]
+            stored[name] = {key: [r[key] for r in runs] for key in runs[0]}
+            PLACE.write_text(json.dumps(stored, indent=1) + "\n", encoding="utf-8")
+            continue
         runs = [run(name, seed) for seed in SEEDS]
         stored[name] = {key: [None if r[key] is None else round(r[key], 3) for r in runs] for key in runs[0]}
         PLACE.write_text(json.dumps(stored, indent=1) + "\n", encoding="utf-8")
