@@ -1,6 +1,6 @@
 """Who finds a known dictionary?  Trains every net on the same synthetic data and stores what the chapter prints.
 
-    python tools/known_dictionary.py [NAME ...]        writes saelib/data/known_dictionary.json
+    python tools/known_dictionary.py [NAME ...]        writes saelib/data/superposition.json
 
 128 features in 64 dimensions, 5 active on average.  Every net but the last two sees the same 3,000 batches of 256 fresh
 samples, in float32, with Adam at 0.003 falling to 0 in a straight line; three seeds.  All in all about twenty minutes.
@@ -17,7 +17,7 @@ from saelib.architecture import flatten
 from saelib.engine import Objective, adam, lbfgs, linear_decay
 from saelib.synthetic import known_dictionary, recovery
 
-PLACE = Path(__file__).parents[1] / "saelib" / "data" / "known_dictionary.json"
+PLACE = Path(__file__).parents[1] / "saelib" / "data" / "superposition.json"
 FEATURES, DIMENSIONS, ACTIVE, STEPS, SIZE, SEEDS = 128, 64, 5, 3000, 256, (0, 1, 2)
 
 
