@@ -1,4 +1,4 @@
-"""Under the title of each chapter that is a notebook: how long it takes to read, and the notebook itself."""
+"""Under the title of each chapter that is a notebook: how long its text is, how many formulas, and the notebook."""
 
 import json
 import re
@@ -8,22 +8,36 @@ from docutils import nodes
 from sphinx.util.osutil import relative_uri
 
 WORDS_A_MINUTE = 200
-DISPLAYED, INLINE = r"\$\$.*?\$\$", r"\$[^$]+\$"  # a displayed formula takes the time of ten words, another that of one
-IN_WORDS = "one two three four five six seven eight nine ten"
+DISPLAYED, INLINE = r"\$\$.*?\$\$", r"\$[^$]+\$"
 
 
 def words(text):
-    """How many words it takes the time of to read some Markdown."""
-    text = re.sub(DISPLAYED, f" {IN_WORDS} ", text, flags=re.DOTALL)
+    """How many words some Markdown has; a formula in a line counts as one, a displayed formula is not text."""
+    text = re.sub(DISPLAYED, " ", text, flags=re.DOTALL)
     text = re.sub(INLINE, "formula", text)
     return sum(any(map(str.isalnum, word)) for word in text.split())
 
 
-def minutes(notebook):
-    """How long it takes to read the Markdown of a notebook."""
+def texts(notebook):
     cells = json.loads(Path(notebook).read_text("utf-8"))["cells"]
-    count = sum(words("".join(cell["source"])) for cell in cells if cell["cell_type"] == "markdown")
-    return max(1, round(count / WORDS_A_MINUTE))
+    return ["".join(cell["source"]) for cell in cells if cell["cell_type"] == "markdown"]
+
+
+def minutes(notebook):
+    """How long it takes to read the words of a notebook's Markdown."""
+    return max(1, round(sum(map(words, texts(notebook))) / WORDS_A_MINUTE))
+
+
+def formulas(notebook):
+    """How many displayed formulas a notebook has: how long a reader works on them nobody can say."""
+    return sum(len(re.findall(DISPLAYED, text, re.DOTALL)) for text in texts(notebook))
+
+
+def length(notebook):
+    """What the page says of its length."""
+    time, count = minutes(notebook), formulas(notebook)
+    more = f", more for its {count} displayed formula{'s' * (count > 1)}" if count else ""
+    return f"About {time} minute{'s' * (time > 1)} for the text{more}"
 
 
 def add_line(app, doctree, page):
@@ -31,9 +45,8 @@ def add_line(app, doctree, page):
     title = doctree.next_node(nodes.title)
     if app.builder.format != "html" or source.suffix != ".ipynb" or title is None:
         return
-    time = minutes(source)
     target = relative_uri(app.builder.get_target_uri(page), f"_sources/{page}.ipynb")
-    line = nodes.paragraph("", f"About {time} minute{'s' * (time > 1)} to read · ", classes=["under-the-title"])
+    line = nodes.paragraph("", f"{length(source)} · ", classes=["under-the-title"])
     line += nodes.raw("", f'<a href="{target}" download>Download this notebook</a>', format="html")
     title.parent.insert(title.parent.index(title) + 1, line)
 

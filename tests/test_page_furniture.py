@@ -101,11 +101,11 @@ def previews(page):
     return dict(re.findall(r'<meta property="og:([a-z_:]+)" content="([^"]*)" />', page.read_text("utf-8")))
 
 
-def test_words_are_counted_and_formulas_weighed():
+def test_words_are_counted_and_displayed_formulas_are_none():
     count = under_the_title.words
     assert count("Two words, and - with a dash - eight.") == 7
     assert count("The sum of $a + b + c + d$, a number.") == 6
-    assert count("So\n$$\na + b\n= c\n$$ (eq-sum)\nholds.") == 1 + 10 + 1 + 1
+    assert count("So\n$$\na + b\n= c\n$$ (eq-sum)\nholds.") == 1 + 1 + 1
     assert count("") == 0
 
 
@@ -114,12 +114,21 @@ def test_the_time_is_that_of_the_text_and_not_of_the_code(tmp_path):
     for words, minutes in {0: 1, 1: 1, 299: 1, 301: 2, 2000: 10}.items():
         path.write_text(notebook(("markdown", "word " * words), ("code", "word " * 5000)), "utf-8")
         assert under_the_title.minutes(path) == minutes
+        assert under_the_title.length(path).endswith(f"{minutes} minute{'s' * (minutes > 1)} for the text")
+
+
+def test_displayed_formulas_are_counted_beside_the_minutes(tmp_path):
+    path = tmp_path / "a.ipynb"
+    for count, end in {1: "more for its 1 displayed formula", 3: "more for its 3 displayed formulas"}.items():
+        path.write_text(notebook(("markdown", "Let $x$ be.\n\n" + "$$\na\n= b\n$$ (eq-a)\n\n" * count)), "utf-8")
+        assert under_the_title.formulas(path) == count
+        assert under_the_title.length(path) == f"About 1 minute for the text, {end}"
 
 
 def test_a_notebook_says_under_its_title_how_long_it_is_and_where_it_is(build):
     site = build()
     line = (
-        '<p class="under-the-title">About 2 minutes to read · '
+        '<p class="under-the-title">About 2 minutes for the text · '
         '<a href="../_sources/chapters/zebra.ipynb" download>Download this notebook</a></p>'
     )
     page = (site / "chapters/zebra.html").read_text("utf-8")

@@ -352,6 +352,180 @@ def gradient_by_the_biases_of_the_hidden_layer(formula, rng):
     return error(db1, slopes_by("b1", params, X, **SETTINGS))
 
 
+# --- any number of layers ---------------------------------------------------------------------------------------------
+
+
+def tower(rng, sizes=(4, 3, 5, 2, 3)):
+    """Return the weights and biases of sigmoid layers, an input and a target, all random."""
+    weights = [rng.normal(size=shape) for shape in zip(sizes[1:], sizes[:-1], strict=True)]
+    return weights, [rng.normal(size=n) for n in sizes[1:]], rng.uniform(0, 1, sizes[0]), rng.uniform(0, 1, sizes[-1])
+
+
+def up(weights, biases, x):
+    """Return the activations of all layers, the input first."""
+    activations = [x]
+    for W, b in zip(weights, biases, strict=True):
+        activations.append(scipy.special.expit(W @ activations[-1] + b))
+    return activations
+
+
+def deltas_down(back=lambda W, delta, a: (W.T @ delta) * a * (1 - a)):
+    """Return a function that gives the deltas of all layers, the second first, by ``back`` from layer to layer."""
+
+    def deltas(weights, activations, target):
+        a = activations[-1]
+        found = [(a - target) * a * (1 - a)]
+        for W, a in zip(weights[:0:-1], activations[-2:0:-1], strict=True):
+            found.insert(0, back(W, found[0], a))
+        return found
+
+    return deltas
+
+
+def cost_from(layer, z, weights, biases, target):
+    """The cost as a function of the pre-activations of one layer, in mpmath's precision."""
+    for W, b in zip(weights[layer:], biases[layer:], strict=True):
+        z = [mp.fdot(row, [f(t) for t in z]) + c for row, c in zip(W, b, strict=True)]
+    return sum((f(t) - y) ** 2 for t, y in zip(z, target, strict=True)) / 2
+
+
+@verifies(
+    "eq-delta-layers",
+    formula=deltas_down(),
+    wrong={
+        "no transpose": deltas_down(lambda W, delta, a: (W @ delta) * a * (1 - a)),
+        "no f'": deltas_down(lambda W, delta, a: W.T @ delta),
+        "no weights": deltas_down(lambda W, delta, a: np.full(len(a), delta.sum()) * a * (1 - a)),
+        "the sign": deltas_down(lambda W, delta, a: -(W.T @ delta) * a * (1 - a)),
+        "f' before the sum": deltas_down(lambda W, delta, a: W.T @ (delta * delta)),
+    },
+    method="finite differences",
+)
+def deltas_of_a_tower(formula, rng):
+    """The deltas of four sigmoid layers, against central differences of the cost by each layer's pre-activations."""
+    weights, biases, x, target = tower(rng)
+    activations, errors = up(weights, biases, x), []
+    for layer, delta in enumerate(formula(weights, activations, target), start=1):
+        z = weights[layer - 1] @ activations[layer - 1] + biases[layer - 1]
+        errors.append(error(delta, slopes(lambda z, at=layer: cost_from(at, z, weights, biases, target), z)))
+    return max(errors)
+
+
+def tower_gradients(of_weights=np.outer, of_biases=lambda delta: delta):
+    """Return a function that gives (gradient of W, gradient of b) of each layer from deltas and activations."""
+
+    def gradients(weights, biases, x, target):
+        activations = up(weights, biases, x)
+        deltas = deltas_down()(weights, activations, target)
+        return [(of_weights(d, a), of_biases(d)) for d, a in zip(deltas, activations[:-1], strict=True)]
+
+    return gradients
+
+
+@verifies(
+    "eq-layer-gradients",
+    formula=tower_gradients(),
+    wrong={
+        "the other order": tower_gradients(lambda delta, a: np.outer(a, delta)),
+        "f' instead of a": tower_gradients(lambda delta, a: np.outer(delta, a * (1 - a))),
+        "the sign": tower_gradients(lambda delta, a: -np.outer(delta, a)),
+        "the mean over the layer": tower_gradients(lambda delta, a: np.outer(delta, a) / len(a)),
+        "the bias's delta summed": tower_gradients(of_biases=lambda delta: np.full(len(delta), delta.sum())),
+    },
+    method="finite differences",
+)
+def gradients_of_a_tower(formula, rng):
+    """Every weight and bias of four sigmoid layers, against central differences in 30 digits."""
+    weights, biases, x, target = tower(rng)
+    errors = []
+    for k, (dW, db) in enumerate(formula(weights, biases, x, target)):
+
+        def J(W, b, k=k):
+            layers = zip([*weights[:k], W, *weights[k + 1 :]], [*biases[:k], b, *biases[k + 1 :]], strict=True)
+            a = list(x)
+            for W, b in layers:
+                a = [f(mp.fdot(row, a) + c) for row, c in zip(W, b, strict=True)]
+            return sum((t - y) ** 2 for t, y in zip(a, target, strict=True)) / 2
+
+        errors.append(error(dW, slopes(lambda W, k=k, J=J: J(W, biases[k]), weights[k])))
+        errors.append(error(db, slopes(lambda b, k=k, J=J: J(weights[k], b), biases[k])))
+    return max(errors)
+
+
+# --- losses as likelihoods --------------------------------------------------------------------------------------------
+
+
+def half_squares(x, a):
+    """Half the squared error and the constant of the normal density."""
+    return np.sum((x - a) ** 2) / 2 + len(x) / 2 * np.log(2 * np.pi)
+
+
+@verifies(
+    "eq-likelihood-gaussian",
+    formula=half_squares,
+    wrong={
+        "no half": lambda x, a: 2 * half_squares(x, a) - len(x) / 2 * np.log(2 * np.pi),
+        "no constant": lambda x, a: np.sum((x - a) ** 2) / 2,
+        "the constant once": lambda x, a: np.sum((x - a) ** 2) / 2 + np.log(2 * np.pi) / 2,
+        "the sign": lambda x, a: -half_squares(x, a),
+    },
+    method="independent library",
+)
+def density_of_normal_noise(formula, rng):
+    """Half the squared error and a constant, against the multivariate normal density of SciPy."""
+    x, a = rng.normal(size=(2, 5))
+    return error(formula(x, a), -scipy.stats.multivariate_normal(mean=a).logpdf(x))
+
+
+def bits(x, a):
+    """The cross entropy of targets 0 or 1."""
+    return -np.sum(x * np.log(a) + (1 - x) * np.log(1 - a))
+
+
+@verifies(
+    "eq-likelihood-bernoulli",
+    formula=bits,
+    wrong={
+        "the first term only": lambda x, a: -np.sum(x * np.log(a)),
+        "the sign": lambda x, a: -bits(x, a),
+        "a mean": lambda x, a: bits(x, a) / len(x),
+        "x and a exchanged": lambda x, a: -np.sum(a * np.log((x + 1) / 3) + (1 - a) * np.log(1 - (x + 1) / 3)),
+    },
+    method="independent library",
+)
+def probability_of_coins(formula, rng):
+    """The cross entropy of 0s and 1s, against the logarithms of the probabilities of SciPy's Bernoulli variable."""
+    x, a = np.array([0.0, 1, 1, 0, 1, 0]), rng.uniform(0.05, 0.95, 6)
+    return error(formula(x, a), -np.sum(scipy.stats.bernoulli(a).logpmf(x)))
+
+
+@verifies(
+    "eq-decay-prior",
+    formula=lambda m, tau: 1 / (m * tau**2),
+    wrong={
+        "the m forgotten": lambda m, tau: 1 / tau**2,
+        "tau for its square": lambda m, tau: 1 / (m * tau),
+        "half of it": lambda m, tau: 1 / (2 * m * tau**2),
+        "times m": lambda m, tau: m / tau**2,
+    },
+    method="independent library",
+)
+def decay_as_a_prior(formula, rng):
+    """Between two networks, the cost differs by 1/m of the difference of SciPy's negative log posteriors."""
+    (one, X), (other, _), tau = network(rng), network(rng), rng.uniform(0.5, 2)
+    m = len(X)
+
+    def posterior(params):
+        out = saelib.forward(params, X, output="linear").A3
+        weights = np.concatenate([params.W1.ravel(), params.W2.ravel()])
+        return -scipy.stats.norm.logpdf(X, out).sum() - scipy.stats.norm.logpdf(weights, scale=tau).sum()
+
+    def cost(params):
+        return saelib.sparse_cost(params, X, lam=formula(m, tau), rho=0.5, beta=0, output="linear")
+
+    return error(cost(one) - cost(other), (posterior(one) - posterior(other)) / m)
+
+
 @verifies(
     "eq-delta3-cross-entropy",
     formula=lambda a3, x: a3 - x,
