@@ -12,7 +12,7 @@ from safetensors.numpy import save_file
 
 from saelib import embeddings as em
 from saelib.architecture import flatten, unflatten
-from saelib.engine import Objective, adam
+from saelib.train import Objective, adam
 from saelib.gradcheck import numerical_gradient, relative_error
 
 # What comes with the library ----------------------------------------------------------------------------------------

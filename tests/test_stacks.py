@@ -8,7 +8,7 @@ from scipy.special import softmax as scipy_softmax
 import saelib
 from saelib import nets, stacks
 from saelib.architecture import flatten, unflatten
-from saelib.engine import Objective
+from saelib import Objective
 from saelib.nets.deep import Layer
 
 

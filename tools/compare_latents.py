@@ -17,7 +17,7 @@ from pathlib import Path
 import numpy as np
 
 from saelib import nets
-from saelib.engine import adam, linear_decay
+from saelib.train import adam, linear_decay
 from saelib.metrics import dead_units, fvu, match_atoms
 from saelib.synthetic import known_dictionary, recovery
 

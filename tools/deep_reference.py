@@ -17,7 +17,7 @@ import numpy as np
 
 from saelib import datasets, nets
 from saelib.architecture import flatten
-from saelib.engine import Minibatches, adam, lbfgs, linear_decay
+from saelib.train import Minibatches, adam, lbfgs, linear_decay
 from saelib.nets.deep import Layer
 from saelib.pca import fit_pca, pca_project, pca_reconstruct
 from saelib.stacks import Classifier, Stack, he_start, unroll

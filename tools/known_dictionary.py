@@ -14,7 +14,7 @@ import numpy as np
 
 from saelib import Params, metrics, nets, sparse_coding
 from saelib.architecture import flatten
-from saelib.engine import Objective, adam, lbfgs, linear_decay
+from saelib.train import Objective, adam, lbfgs, linear_decay
 from saelib.synthetic import known_dictionary, recovery
 
 PLACE = Path(__file__).parents[1] / "saelib" / "data" / "superposition.json"

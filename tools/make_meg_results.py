@@ -15,7 +15,7 @@ from pathlib import Path
 import numpy as np
 
 from saelib import meg, nets
-from saelib.engine import lbfgs
+from saelib.train import lbfgs
 from saelib.pca import fit_pca, pca_project
 
 TARGET = Path(__file__).resolve().parents[1] / "saelib" / "data" / "meg_results.json"
