@@ -2,7 +2,8 @@
 
 Rows are samples: ``X`` has shape ``(m, n)``.  The modules in reading order are `network`, `cost`, `backprop`,
 `gradcheck`, `architecture`, `nets`, `objective`, `train`, `stacks`, `storage`, `estimator`, `pca`, `sparse_coding`,
-`metrics`, `synthetic`, `datasets`, `embeddings`, `meg` and `progress`; what chapters use beside the mathematics is in `saelib.book`.
+`metrics`, `synthetic`, `datasets`, `embeddings`, `meg` and `progress`; what chapters use beside the mathematics is in
+`saelib.book`.
 ``import saelib`` loads NumPy and nothing else; what is heavier is loaded when it is first used.
 """
 

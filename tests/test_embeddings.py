@@ -12,8 +12,8 @@ from safetensors.numpy import save_file
 
 from saelib import embeddings as em
 from saelib.architecture import flatten, unflatten
-from saelib.train import Objective, adam
 from saelib.gradcheck import numerical_gradient, relative_error
+from saelib.train import Objective, adam
 
 # What comes with the library ----------------------------------------------------------------------------------------
 

@@ -6,9 +6,8 @@ from numpy.testing import assert_allclose, assert_array_equal
 from scipy.special import softmax as scipy_softmax
 
 import saelib
-from saelib import nets, stacks
+from saelib import Objective, nets, stacks
 from saelib.architecture import flatten, unflatten
-from saelib import Objective
 from saelib.nets.deep import Layer
 
 

@@ -17,9 +17,9 @@ from pathlib import Path
 import numpy as np
 
 from saelib import nets
-from saelib.train import adam, linear_decay
 from saelib.metrics import dead_units, fvu, match_atoms
 from saelib.synthetic import known_dictionary, recovery
+from saelib.train import adam, linear_decay
 
 FILE = Path(__file__).resolve().parents[1] / "benchmarks" / "latents.json"
 FEATURES, DIM, ACTIVE, STEPS, BATCH, RATE, TUNING_WORLD = 128, 64, 5, 2000, 256, 0.003, 100

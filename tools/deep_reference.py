@@ -17,10 +17,10 @@ import numpy as np
 
 from saelib import datasets, nets
 from saelib.architecture import flatten
-from saelib.train import Minibatches, adam, lbfgs, linear_decay
 from saelib.nets.deep import Layer
 from saelib.pca import fit_pca, pca_project, pca_reconstruct
 from saelib.stacks import Classifier, Stack, he_start, unroll
+from saelib.train import Minibatches, adam, lbfgs, linear_decay
 
 HOME = Path(__file__).parent.parent / "saelib" / "data" / "deep_reference.json"
 SIZES = (400, 200)

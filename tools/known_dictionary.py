@@ -14,8 +14,8 @@ import numpy as np
 
 from saelib import Params, metrics, nets, sparse_coding
 from saelib.architecture import flatten
-from saelib.train import Objective, adam, lbfgs, linear_decay
 from saelib.synthetic import known_dictionary, recovery
+from saelib.train import Objective, adam, lbfgs, linear_decay
 
 PLACE = Path(__file__).parents[1] / "saelib" / "data" / "superposition.json"
 FEATURES, DIMENSIONS, ACTIVE, STEPS, SIZE, SEEDS = 128, 64, 5, 3000, 256, (0, 1, 2)

@@ -15,8 +15,8 @@ from pathlib import Path
 import numpy as np
 
 from saelib import meg, nets
-from saelib.train import lbfgs
 from saelib.pca import fit_pca, pca_project
+from saelib.train import lbfgs
 
 TARGET = Path(__file__).resolve().parents[1] / "saelib" / "data" / "meg_results.json"
 SUBJECTS, STUDY, SEEDS = 41, 10, 5
