@@ -1,7 +1,6 @@
 """Compute what the chapter "Words from brain recordings" prints of its longer runs: saelib/data/meg_results.json.
 
     python tools/make_meg_results.py
-    python tools/make_meg_results.py logistic    only the methods whose names have this in them; the others stay
 
 Forty-one simulated subjects.  Subject 0 chooses the ridge's regularization, for each method and each seed, and is
 reported with no result but this.  Sparse autoencoders have one seed in all subjects and four more in the first nine.
@@ -9,7 +8,6 @@ About ten minutes on one quiet core.
 """
 
 import json
-import sys
 from pathlib import Path
 
 import numpy as np
@@ -22,13 +20,7 @@ TARGET = Path(__file__).resolve().parents[1] / "saelib" / "data" / "meg_results.
 SUBJECTS, STUDY, SEEDS = 41, 10, 5
 LAMS = (1e-3, 1e-2, 1e-1, 1.0, 10.0, 100.0)
 HIDDEN, ROWS, ITERATIONS = 64, 4000, 60
-SPARSE = {  # rho, beta, output
-    "SAE 0.2, 1, time": (0.2, 1.0, "linear"),
-    "SAE 0.05, 3, time": (0.05, 3.0, "linear"),
-    "SAE 0.2, 1, logistic, time": (0.2, 1.0, "sigmoid"),
-    "SAE 0.2, 1, space": (0.2, 1.0, "linear"),
-    "SAE 0.05, 3, space": (0.05, 3.0, "linear"),
-}
+SPARSE = {"0.2, 1": (0.2, 1.0), "0.05, 3": (0.05, 3.0)}
 
 
 def views(recording, rng):
@@ -41,12 +33,7 @@ def views(recording, rng):
         yield name, (D - center) / scale, ((M - center) / scale).reshape(-1, D.shape[1]).astype(np.float32)
 
 
-def squeezed(D):
-    """Return standardized numbers moved into [0.1, 0.9], as far as they lie within three standard deviations."""
-    return 0.5 + 0.4 * np.clip(D / 3, -1, 1)
-
-
-def features(recording, subject, seed, only):
+def features(recording, subject, seed):
     """Yield the name of each method and its features, a row for each word."""
     n_words = recording.word.max() + 1
     if seed == 0:
@@ -57,28 +44,23 @@ def features(recording, subject, seed, only):
             yield f"PCA 30, {name}", pca_project(fit_pca(D, 30), M).reshape(n_words, -1)
         start = nets.Sigmoid().init(D.shape[1], HIDDEN, np.random.default_rng([subject, seed]), dtype=np.float32)
         yield f"untrained, {name}", nets.Sigmoid().encode(start, M).A.reshape(n_words, -1)
-        for method, (rho, beta, output) in SPARSE.items():
-            if only not in method or not method.endswith(name):
-                continue
-            net = nets.Sigmoid(1e-4, rho, beta, output)
-            seen, means = (squeezed(D), squeezed(M)) if output == "sigmoid" else (D, M)
-            params, _ = lbfgs(net, start, seen, max_iter=ITERATIONS, n_jobs=1)
-            yield method, net.encode(params, means).A.reshape(n_words, -1)
+        for words, (rho, beta) in SPARSE.items():
+            net = nets.Sigmoid(1e-4, rho, beta, "linear")
+            params, _ = lbfgs(net, start, D, max_iter=ITERATIONS, n_jobs=1)
+            yield f"SAE {words}, {name}", net.encode(params, M).A.reshape(n_words, -1)
 
 
 def main():
-    Y, only = meg.load_nouns().Y, " ".join(sys.argv[1:])
+    Y = meg.load_nouns().Y
     shares = {}  # method -> seed -> subject -> a share for each lam
     for subject in range(SUBJECTS):
         recording = meg.simulate(Y, np.random.default_rng(subject))
         for seed in range(SEEDS if subject < STUDY else 1):
-            for method, F in features(recording, subject, seed, only):
-                if only not in method:
-                    continue
+            for method, F in features(recording, subject, seed):
                 row = [meg.two_versus_two(F, Y, lam).share for lam in LAMS]
                 shares.setdefault(method, {}).setdefault(seed, []).append(row)
         print("subject", subject, flush=True)
-    results = json.loads(TARGET.read_text("utf-8")) if only else {}
+    results = {}
     for method, of_seed in shares.items():
         results[method] = {"lam": [], "choosing": [], "shares": []}
         for rows in of_seed.values():
