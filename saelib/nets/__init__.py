@@ -17,7 +17,7 @@ def discover():
         name: value
         for module in modules
         for name, value in vars(module).items()
-        if isinstance(value, type) and hasattr(value, "backward") and value.__module__ == module.__name__
+        if isinstance(value, type) and hasattr(value, "init") and value.__module__ == module.__name__
     }
 
 
