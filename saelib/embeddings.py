@@ -388,7 +388,7 @@ class NextCharacter(NamedTuple):
         logits, rows = self.decode(params, codes.A), np.arange(len(X))
         delta3 = np.exp(logits - logits.max(axis=1, keepdims=True))
         delta3 /= delta3.sum(axis=1, keepdims=True)
-        delta3[rows, target[:, 0].astype(int)] -= 1  # (eq-softmax-delta)
+        delta3[rows, target[:, 0].astype(int)] -= 1  # (eq-character-delta)
         delta2 = (delta3 @ params.W2) * (codes.Z > 0)
         which = np.eye(len(params.E), dtype=params.E.dtype)[X.astype(int).ravel()]
         gradient = CharParams(

@@ -91,7 +91,7 @@ def changed_deltas(logits, y, change):
 
 
 @verifies(
-    "eq-softmax-delta",
+    "eq-character-delta",
     formula=output_deltas,
     wrong={
         "the sign": lambda u, y: -output_deltas(u, y),
