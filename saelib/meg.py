@@ -189,7 +189,7 @@ def ridge(X, Y, lam):
     U, s, Vt = np.linalg.svd(X - X.mean(axis=0), full_matrices=False)
     long = np.hypot(s, np.sqrt(lam))
     W = Vt.T @ ((s / long / long)[:, None] * (U.T @ (Y - Y.mean(axis=0))))  # (eq-ridge) (eq-ridge-svd)
-    return W, Y.mean(axis=0) - X.mean(axis=0) @ W  # (eq-ridge-intercept)
+    return W, Y.mean(axis=0) - X.mean(axis=0) @ W
 
 
 def hat_matrix(X, lam):
