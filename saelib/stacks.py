@@ -44,7 +44,7 @@ def he_start(net, n_visible, n_hidden, rng, *, dtype=np.float64):
     sizes, names = [*up, *up[-2::-1]], ("input", *sum(net.names(), ()))
 
     def layer(below, units, name):
-        gain = 2 if name == "relu" else 1  # (eq-he)
+        gain = 2 if name == "relu" else 1  # what the layer below keeps of a mean square
         W = np.sqrt(gain / below) * rng.normal(size=(units, below))
         return Layer(W.astype(dtype), np.zeros(units, dtype))
 
