@@ -43,7 +43,7 @@ _HOME = {
     "estimator": ["Autoencoder", "SparseAutoencoder"],
     "progress": ["track"],
 }
-_MODULES = [*_HOME, "stacks", "pca", "sparse_coding", "metrics", "synthetic", "datasets", "meg", "embeddings", "book"]
+_MODULES = [*_HOME, "stacks", "pca", "sparse_coding", "metrics", "synthetic", "datasets", "embeddings", "meg", "book"]
 _MOVED = ["plots", "explore", "steps", "tutor"]  # to `saelib.book`; here for one release
 _MODULE_OF = {name: module for module, names in _HOME.items() for name in names}
 

@@ -178,7 +178,8 @@ def _minilm_folder(folder):
     else:
         places = [Path(os.environ["SAELIB_DATA"]) / "minilm"] if os.environ.get("SAELIB_DATA") else []
         package = find_spec(MODEL)
-        places += [Path(place) / "model" for place in package.submodule_search_locations] if package else []
+        found = package.submodule_search_locations if package else None
+        places += [Path(place) / "model" for place in found or []]
     for place in places:
         if all((place / name).is_file() for name in ("model.safetensors", "vocab.txt")):
             return place
@@ -382,13 +383,13 @@ class NextCharacter(NamedTuple):
         """Return minus the logarithm of the probability of the target in each row."""
         largest = logits.max(axis=1)
         log_sum = largest + np.log(np.exp(logits - largest[:, np.newaxis]).sum(axis=1))
-        return log_sum - logits[np.arange(len(logits)), target[:, 0].astype(int)]  # (eq-next-character)
+        return log_sum - logits[np.arange(len(logits)), target[:, 0].astype(int)]
 
     def backward(self, params, X, target, codes, price):
         logits, rows = self.decode(params, codes.A), np.arange(len(X))
         delta3 = np.exp(logits - logits.max(axis=1, keepdims=True))
         delta3 /= delta3.sum(axis=1, keepdims=True)
-        delta3[rows, target[:, 0].astype(int)] -= 1  # (eq-character-delta)
+        delta3[rows, target[:, 0].astype(int)] -= 1
         delta2 = (delta3 @ params.W2) * (codes.Z > 0)
         which = np.eye(len(params.E), dtype=params.E.dtype)[X.astype(int).ravel()]
         gradient = CharParams(

@@ -118,7 +118,7 @@ class Objective:
         self._check(params)
         with one_blas_thread() if len(self.blocks) > 1 else nullcontext():
             if self.run is not None:
-                return self._elsewhere(params)
+                return self._elsewhere(params, self.run)
             if self.n_jobs == 1:
                 return self._two_passes(params, map)
             with ThreadPoolExecutor(self.n_jobs) as pool:
@@ -192,11 +192,11 @@ class Objective:
         self.spare.append(memory)  # not after an error: a worker may still be writing
         return J, gradient
 
-    def _elsewhere(self, params):
+    def _elsewhere(self, params, run):
         net, data = self.net, [self.rows(block) for block in self.blocks]
-        mean = sum(self.run(partial(_summary_of, net, params), data)) / self.X.shape[0]
+        mean = sum(run(partial(_summary_of, net, params), data)) / self.X.shape[0]
         penalty, price = net.penalty(mean)
-        parts = list(self.run(partial(_gradient_of, net, params, price), data))
+        parts = list(run(partial(_gradient_of, net, params, price), data))
         return self._total(params, sum(part[0] for part in parts), sum(part[1] for part in parts), penalty)
 
     def _total(self, params, loss, gradient, penalty):

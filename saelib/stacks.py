@@ -157,7 +157,7 @@ class Classifier(NamedTuple):
         Z = codes.A @ W.T + b
         Z = Z - Z.max(axis=1, keepdims=True)
         loss = np.sum(np.log(np.exp(Z).sum(axis=1, dtype=float)) - np.sum(target * Z, axis=1, dtype=float))
-        delta = softmax(Z) - target  # (eq-softmax-delta)
+        delta = softmax(Z) - target  # p - t
         activations, gradient = [*codes.below, codes.A], []
         for k in range(len(params.layers) - 1, -1, -1):
             A = activations[k]

@@ -37,7 +37,7 @@ def test_right_passes_in_any_form(net):
 @each_net
 def test_each_mistake_is_named(net):
     names = {mistake.name for mistake in kind(net).mistakes()}
-    same = {nets.Deep: {"Z for A"}, nets.Matryoshka: {"twice"}}.get(
+    same = {nets.Deep: {"Z for A"}, nets.Toy: {"Z for A"}, nets.Matryoshka: {"twice"}}.get(
         type(net), set()
     )  # linear codes; two prefixes added
     assert {"sign", "1/m", "m", "twice", "half", "Z for A", "X for target", "first row", "last row"} <= names | same

@@ -136,8 +136,9 @@ class Fast:
     def work(self, rows):
         s2, dtype = len(self.W1), self.W1.dtype
         gradient = np.empty(sum(P.size for P in self.params), dtype)
-        outputs, hidden = np.empty((2, rows, self.W2b.shape[0]), dtype), np.empty((s2, rows), dtype)
-        return Work(*outputs, hidden, gradient, *self.split(gradient))
+        A3, delta3 = np.empty((2, rows, self.W2b.shape[0]), dtype)
+        dW1, dW2b, db1 = self.split(gradient)
+        return Work(A3, delta3, np.empty((s2, rows), dtype), gradient, dW1, dW2b, db1)
 
     def split(self, vector):
         """Return views of a vector: by W1, by W2 with b2 beside it, and by b1."""

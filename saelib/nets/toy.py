@@ -49,15 +49,15 @@ class Toy(NamedTuple):
         return Codes(Z, Z)
 
     def decode(self, params, A):
-        return np.clip(A @ params.W + params.b, 0, None)  # (eq-toy-model)
+        return np.clip(A @ params.W + params.b, 0, None)
 
     summary, penalty, decay, constrain = nothing, free, no_decay, as_it_is
 
     def backward(self, params, X, target, codes, price):
         X_hat = self.decode(params, codes.A)
         error, weights = X_hat - target, self.weights(X.shape[1]).astype(X.dtype)
-        delta = weights * error * (X_hat > 0)  # (eq-toy-delta)
-        dW = codes.A.T @ delta + (delta @ params.W.T).T @ X  # (eq-toy-gradient)
+        delta = weights * error * (X_hat > 0)
+        dW = codes.A.T @ delta + (delta @ params.W.T).T @ X
         return float(np.sum(weights * error**2, dtype=float) / 2), ToyParams(dW, delta.sum(axis=0))
 
 

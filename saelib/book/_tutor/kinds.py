@@ -165,7 +165,10 @@ def kinds(table, cases, tried, signatures, **settings):
 
 def _kind(table, cases, tried, signature, doc, given=None, **settings):
     """Return a `Kind`; ``given`` has quantities that are not marked, with expressions for them."""
-    name, arguments, wanted = re.fullmatch(r"(\w+)\((.*)\)(?: -> (\w+))?", signature).groups()
+    match = re.fullmatch(r"(\w+)\((.*)\)(?: -> (\w+))?", signature)
+    if match is None:
+        raise ValueError(f"no signature of a kind: {signature}")
+    name, arguments, wanted = match.groups()
     arguments, doc = tuple(arguments.split(", ")), f"Mark ``f({arguments})``: {doc}"
 
     def scope(on, values):
