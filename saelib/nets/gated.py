@@ -135,13 +135,7 @@ class Gated(NamedTuple):
         magnitude only | dM * np.exp(r_mag) + dZ | dM * np.exp(r_mag) | W1 hears of the magnitude alone
         r_mag's scale | np.sum(dM * codes.U, axis=0) * np.exp(r_mag) | np.sum(dM * codes.U, axis=0) |
                 the gradient of r_mag lacks the factor exp(r_mag): exp is its own derivative
-        b2 not subtracted | dU.T @ (X - b2) | dU.T @ X |
-                the gradient of W1 is built from X, where the encoder reads X - b2
-        b2 in one place |  - dU.sum(axis=0) @ W1 |  |
-                b2 has its part as the output's bias only: it is subtracted from the input too
-        b2 added |  - dU.sum(axis=0) @ W1 |  + dU.sum(axis=0) @ W1 |
-                the encoder's part of b2 has the wrong sign: b2 is subtracted from the input
-    """
+    """ + _latents.CENTERED.replace("delta2", "dU")
 
 
 EXAMPLES = (Gated(0.3), Gated(0.3, frozen=False), Gated(0.0))
