@@ -13,7 +13,7 @@ import sys
 import threading
 import time
 from pathlib import Path
-from urllib.parse import unquote, urlparse
+from urllib.parse import quote_plus, unquote, urlparse
 
 import pytest
 
@@ -304,6 +304,32 @@ def test_search_finds_a_page_by_its_words(tab):
     tab.locator("#search-results li a[href*=notation]").first.wait_for(timeout=30_000)  # results come one by one
     assert tab.outside == []
     assert tab.errors == []
+
+
+@pytest.mark.parametrize(
+    ("query", "section"),
+    {
+        "1/m": "chapters/sparse-gradient.html#where-is-the-1-m",
+        "dead units": "chapters/kl-divergence.html#dead-units",
+        "rho": "chapters/digits.html#how-to-choose-rho-beta-lambda-and-s-2",
+        "why KL": "appendices/faq.html#why-does-the-kl-penalty-have-two-terms",
+        "tanh": "appendices/faq.html#may-i-use-tanh-or-relu",
+        "gradient check fails": "appendices/faq.html#why-does-my-gradient-check-fail",
+        "L-BFGS": "chapters/training.html#l-bfgs-estimating-the-curvature-on-the-way",
+        "dictionary learning": "chapters/sparse-coding.html#learning-the-dictionary",
+        "PCA equivalent": "chapters/pca.html",
+        "sparsity parameter": "appendices/glossary.html#term-sparsity-parameter",
+        "overcomplete": "appendices/glossary.html#term-overcomplete",
+        "TopK": "chapters/modern.html#topk-the-k-largest",
+    }.items(),
+)
+def test_the_right_section_is_found_first(tab, query, section):
+    tab.goto(f"{(SITE / 'search.html').as_uri()}?q={quote_plus(query)}")
+    first = tab.locator("#search-results li a").first
+    first.wait_for(timeout=30_000)
+    assert first.get_attribute("href") == section
+    page, _, anchor = section.partition("#")
+    assert not anchor or f'id="{anchor}"' in (SITE / page).read_text("utf-8")
 
 
 # --- the policy of a page: what it may load and run -------------------------------------------------------------
