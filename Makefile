@@ -91,7 +91,7 @@ lite-test: lite
 	@HOME="$$HOUSE" $(BIN)/python -m pytest tests/test_lite.py -m site
 
 test: $(READY)
-	@$(ONE_THREAD) $(BIN)/python -m pytest -n $(JOBS) --dist loadscope
+	@$(ONE_THREAD) $(BIN)/python -m pytest -n $(JOBS) --dist loadscope --no-loadscope-reorder
 
 # ONLY=Prescott,newest for some of the rows; CHAPTERS="pca tests" for some of the chapters.
 test-matrix: $(READY)
