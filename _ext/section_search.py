@@ -26,6 +26,7 @@ LESS = {
     "appendices/timings": 0.6,
     "chapters/reproduction": 0.6,
     "appendices/glossary": 0.65,
+    "appendices/faq": 0.9,
 }
 SKIPPED = (nodes.section, nodes.literal_block, nodes.raw, nodes.comment, nodes.image, addnodes.glossary)
 INDEX = "sections.js"
