@@ -27,6 +27,13 @@ def imports(statement):
     return isinstance(statement, ast.Import | ast.ImportFrom)
 
 
+def checks(statement):
+    """Whether a statement only asserts, perhaps in a loop."""
+    if isinstance(statement, ast.For | ast.With):
+        return all(map(checks, statement.body))
+    return isinstance(statement, ast.Assert)
+
+
 def label(statements):
     """What these statements are, if they are mainly that: `IMPORTS`, `FIGURE` or ``None``."""
     total = sum(map(lines, statements))
@@ -38,10 +45,10 @@ def label(statements):
 
 
 def parts(source):
-    """Return the lines of code, those of the asserts at its end, and the statements before these."""
+    """Return the lines of code, those of the checks at its end, and the statements before these."""
     statements = ast.parse(source).body
     last = len(statements)
-    while last and isinstance(statements[last - 1], ast.Assert):
+    while last and checks(statements[last - 1]):
         last -= 1
     code = source.splitlines()
     cut = statements[last].lineno - 1 if last < len(statements) else len(code)
@@ -69,16 +76,16 @@ def quiet(app, doctree):
             continue
         for block in list(cell.children[0].findall(nodes.literal_block)) if cell.children else ():
             try:
-                shown, checks, statements = parts(block.astext())
+                shown, closing, statements = parts(block.astext())
             except SyntaxError:  # a line for the kernel, such as %matplotlib
                 continue
             folded = label(statements) or (OTHER if cell.get("hide_mode") else None)
             new = [with_text(block, shown)] if shown else []
             if folded:
                 new = fold(block, folded)
-            elif checks:
-                count = sum(isinstance(s, ast.Assert) for s in ast.parse(checks).body)
-                new += fold(with_text(block, checks), f"{count} check{'s' * (count > 1)} of what is said here")
+            elif closing:
+                count = sum(isinstance(s, ast.Assert) for s in ast.walk(ast.parse(closing)))
+                new += fold(with_text(block, closing), f"{count} check{'s' * (count > 1)} of what is said here")
             block.parent.replace(block, new)
         cell.attributes.pop("hide_mode", None)
 

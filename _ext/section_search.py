@@ -1,7 +1,7 @@
 """Let the search of the built book find sections, and the terms of the glossary, instead of whole pages.
 
-Sphinx's index is replaced by one of sections: for each its title, its address, and how often each word stands in it.
-The words are stemmed by Sphinx's own stemmer for English, as those of the query are in the browser, where
+Beside Sphinx's index of pages there is one of sections: for each its title, its address, and how often each word
+stands in it.  The words are stemmed by Sphinx's own stemmer for English, as those of the query are in the browser, where
 `search_page/search.js` ranks the sections (BM25, titles counted more).  The search page is Sphinx's.
 """
 
@@ -26,8 +26,10 @@ LESS = {
     "appendices/timings": 0.6,
     "chapters/reproduction": 0.6,
     "appendices/glossary": 0.65,
+    "appendices/faq": 0.9,
 }
 SKIPPED = (nodes.section, nodes.literal_block, nodes.raw, nodes.comment, nodes.image, addnodes.glossary)
+INDEX = "sections.js"
 HEADING = 6  # a word in a title counts as so many in the text
 
 
@@ -102,12 +104,13 @@ def write_index(app, error):
     stem = SearchEnglish({}).stem
     pages = ((page, app.env.get_doctree(page)) for page in sorted(app.env.found_docs) if page in app.env.all_docs)
     text = json.dumps(index_of(pages, stem), ensure_ascii=False, separators=(",", ":"))
-    Path(app.outdir, "searchindex.js").write_text(f"Search.setIndex({text})", "utf-8")
+    Path(app.outdir, "_static", INDEX).write_text(f"window.SECTIONS = {text};\n", "utf-8")
 
 
 def add_script(app, pagename, templatename, context, doctree):
     if pagename == "search":
-        app.add_js_file("search.js", loading_method="defer")
+        for script in (INDEX, "search.js"):
+            app.add_js_file(script, loading_method="defer")
 
 
 def add_folder(app, config):

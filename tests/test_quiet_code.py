@@ -47,7 +47,8 @@ def folded(source, hide_mode=None):
         ),
         ("assert 1\nassert 2", ["[2 checks of what is said here]", "assert 1\nassert 2"]),
         ("assert 1\nx = 2", ["assert 1\nx = 2"]),  # in the middle of an argument: shown
-        ("for x in y:\n    assert x", ["for x in y:\n    assert x"]),
+        ("for x in y:\n    assert x", ["[1 check of what is said here]", "for x in y:\n    assert x"]),
+        ("for x in y:\n    z = x\n    assert z", ["for x in y:\n    z = x\n    assert z"]),
         ("x = 1\n# a comment at the end", ["x = 1\n# a comment at the end"]),
         ("%matplotlib inline\nassert 1", ["%matplotlib inline\nassert 1"]),  # no Python: left alone
     ],

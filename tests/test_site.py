@@ -314,7 +314,7 @@ def test_search_finds_a_page_by_its_words(tab):
         "rho": "chapters/digits.html#how-to-choose-rho-beta-lambda-and-s-2",
         "why KL": "appendices/faq.html#why-does-the-kl-penalty-have-two-terms",
         "tanh": "appendices/faq.html#may-i-use-tanh-or-relu",
-        "gradient check fails": "appendices/faq.html#why-does-my-gradient-check-fail",
+        "gradient check fails": "chapters/training.html#why-does-my-gradient-check-fail",
         "L-BFGS": "chapters/training.html#l-bfgs-estimating-the-curvature-on-the-way",
         "dictionary learning": "chapters/sparse-coding.html#learning-the-dictionary",
         "PCA equivalent": "chapters/pca.html",

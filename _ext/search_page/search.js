@@ -54,6 +54,6 @@
 
   Search._performSearch = (query) => {
     document.getElementById("search-progress")?.replaceChildren();
-    return ranked(Search._index, query);
+    return ranked(window.SECTIONS, query);
   };
 })();
