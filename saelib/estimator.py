@@ -103,7 +103,7 @@ class Autoencoder(_OfANet):
     Parameters
     ----------
     net : Architecture
-        Settings such as ``nets.TopK(8)``; by default ``nets.Sigmoid()``.
+        Settings such as ``nets.TopK(8)``; by default ``nets.Sigmoid()``, which asks for data in [0, 1].
     n_hidden : int
         Number of hidden units.
     solver : {"adam", "lbfgs"}
@@ -151,7 +151,7 @@ class Autoencoder(_OfANet):
         self.warm_start, self.random_state, self.verbose = warm_start, random_state, verbose
 
     def _net(self):
-        return Sigmoid(output="linear") if self.net is None else self.net
+        return Sigmoid() if self.net is None else self.net
 
     def fit(self, X, y=None):
         """Learn from the rows of ``X``, of shape (m, s1), in float32 if they are; ``y`` is ignored.
@@ -178,8 +178,9 @@ class SparseAutoencoder(_OfANet):
         Number of hidden units s2, which is the number of features that come out.
     rho, beta, lam
         As for `saelib.sparse_cost`.
-    output : {"linear", "sigmoid"}
-        Activation function of the output units; "sigmoid" asks for data in [0, 1].
+    output : {"sigmoid", "linear"}
+        Activation function of the output units; "sigmoid" asks for data in [0, 1]. For data of any other range take
+        "linear", with lam and beta as the data's variance asks: they grow with it.
     solver : {"lbfgs", "adam", "gradient_descent"}
         The function of `saelib.train` that goes downhill; ``learning_rate`` is the step size of the last two,
         ``batch_size`` belongs to Adam.
@@ -215,7 +216,7 @@ class SparseAutoencoder(_OfANet):
         rho=0.05,
         beta=3.0,
         lam=1e-4,
-        output="linear",
+        output="sigmoid",
         solver="lbfgs",
         max_iter=400,
         tol=1e-9,

@@ -1,5 +1,6 @@
 """The scikit-learn estimator: the contract of scikit-learn, and agreement with the functions that it stands on."""
 
+import inspect
 import pickle
 
 import numpy as np
@@ -42,8 +43,12 @@ def checks_of(estimator):
 @pytest.mark.parametrize(
     ("instance", "check"),
     [
-        *(param for solver in SOLVERS for param in checks_of(SparseAutoencoder(5, solver=solver, max_iter=50))),
-        *checks_of(Autoencoder(n_hidden=5)),
+        *(
+            param
+            for solver in SOLVERS
+            for param in checks_of(SparseAutoencoder(5, output="linear", solver=solver, max_iter=50))
+        ),
+        *checks_of(Autoencoder(nets.Sigmoid(output="linear"), 5)),
         *checks_of(Autoencoder(nets.TopK(2), 5, solver="adam")),
         *checks_of(Autoencoder(nets.ReluL1(0.01), 5, solver="lbfgs")),
     ],
@@ -157,7 +162,7 @@ def test_in_a_pipeline_and_a_grid_search():
     X, y = digits(300)
     pipeline = make_pipeline(
         MinMaxScaler(clip=True),
-        SparseAutoencoder(output="sigmoid", max_iter=30, random_state=0),
+        SparseAutoencoder(max_iter=30, random_state=0),
         LogisticRegression(max_iter=2000),
     )
     search = GridSearchCV(pipeline, {"sparseautoencoder__n_hidden": [1, 20]}, cv=3).fit(X, y)
@@ -247,7 +252,17 @@ def test_bad_parameters_are_named_by_fit(options, words):
 
 def test_a_sigmoid_output_asks_for_data_between_0_and_1():
     with pytest.raises(ValueError, match=r'X must lie in \[0, 1\] .* got values from 0 to 16; .* output="linear"'):
-        SparseAutoencoder(output="sigmoid").fit(16 * digits(10)[0])
+        SparseAutoencoder().fit(16 * digits(10)[0])
+
+
+def test_the_defaults_are_those_of_the_functions():
+    X, _ = digits(20)
+    start = saelib.init_params(64, 3, np.random.default_rng(0))
+    params, _ = saelib.lbfgs(nets.Sigmoid(), start, X, max_iter=3)
+    assert_array_equal(SparseAutoencoder(3, max_iter=3, random_state=0).fit(X).params_.W1, params.W1)
+    assert Autoencoder()._net() == SparseAutoencoder()._net() == nets.Sigmoid()
+    for function in (saelib.forward, saelib.sparse_cost, saelib.gradient_descent):
+        assert inspect.signature(function).parameters["output"].default == "sigmoid"
 
 
 def test_codes_of_another_width_are_refused():

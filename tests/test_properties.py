@@ -172,10 +172,18 @@ CASES = {
     "train.Minibatches": [case(lambda X: list(saelib.Minibatches(X, 2, epochs=2)), "nan", X="mn")],
     "storage.save_params": [of_net(saved_and_loaded)],
     "estimator.SparseAutoencoder": [
-        case(lambda X: saelib.SparseAutoencoder(2, max_iter=2, random_state=0).fit_transform(X), "sklearn", **LINEAR)
+        case(
+            lambda X: saelib.SparseAutoencoder(2, output="linear", max_iter=2, random_state=0).fit_transform(X),
+            "sklearn",
+            **LINEAR,
+        )
     ],
     "estimator.Autoencoder": [
-        case(lambda X: saelib.Autoencoder(None, 2, max_iter=2, random_state=0).fit_transform(X), "sklearn", **LINEAR)
+        case(
+            lambda X: saelib.Autoencoder(nets.Sigmoid(output="linear"), 2, max_iter=2, random_state=0).fit_transform(X),
+            "sklearn",
+            **LINEAR,
+        )
     ],
     "pca.fit_pca": [case(lambda X: pca.fit_pca(X, 1), sizes={"m": 2}, X="mn")],
     "pca.pca_project": [case(lambda X: pca.pca_project(plane(np.shape(X)[1]), X), X="mn", sizes=THRICE)],
@@ -812,7 +820,7 @@ def test_adam_may_stop_anywhere_and_go_on(seed, stop):
 @given(seeds)
 def test_the_estimator_transforms_samples_one_by_one(seed):
     _, X, rng = a_net(seed)
-    model = saelib.SparseAutoencoder(3, max_iter=3, random_state=0).fit(X)
+    model = saelib.SparseAutoencoder(3, output="linear", max_iter=3, random_state=0).fit(X)
     A2, rows = model.transform(X), rng.permutation(len(X))
     assert_allclose(model.transform(X[rows]), A2[rows], rtol=1e-12)
     assert_allclose(model.transform(X[:1]), A2[:1], rtol=1e-12)

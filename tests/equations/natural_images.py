@@ -176,3 +176,40 @@ def coherence_adds_up_arrows_of_waves(formula, rng):
         expected.append(abs(arrows) / power)
     found = formula(filters.reshape(2, 35), (5, 7))
     return max(error(found, expected), abs(found[1] - 1))
+
+
+def spread(filters, n, power=2, mean=True, center=True, root=np.sqrt, whole=6):
+    """How far each filter of n x n pixels reaches, with a step that can be replaced."""
+    w = np.abs(filters - mean * filters.mean(axis=1, keepdims=True)) ** power
+    q = w / w.sum(axis=1, keepdims=True)
+    place = np.array(list(np.ndindex(n, n)))
+    variance = q @ np.sum(place**2, axis=1) - center * np.sum((q @ place) ** 2, axis=1)
+    return root(whole / (n**2 - 1) * variance)
+
+
+@verifies(
+    "eq-spread",
+    formula=spread,
+    wrong={
+        "magnitudes instead of squares": lambda filters, n: spread(filters, n, power=1),
+        "the filter keeps its mean": lambda filters, n: spread(filters, n, mean=False),
+        "measured from a corner": lambda filters, n: spread(filters, n, center=False),
+        "no root": lambda filters, n: spread(filters, n, root=lambda v: v),
+        "one direction only": lambda filters, n: spread(filters, n, whole=12),
+    },
+    method="index loops",
+)
+def spread_is_half_the_mean_squared_distance_of_two_pixels(formula, rng):
+    """The variance as half the mean squared distance of two pixels, drawn by their weights; and checkers have 1."""
+    filters, expected = rng.normal(size=(3, 25)), []
+    filters[2] = [(-1) ** (i + j) for i in range(5) for j in range(5)]
+    for w in filters.tolist():
+        q = [(weight - statistics.fmean(w)) ** 2 for weight in w]
+        pairs = 0
+        for i in range(25):
+            for j in range(25):
+                apart = (i // 5 - j // 5) ** 2 + (i % 5 - j % 5) ** 2
+                pairs += q[i] * q[j] * apart / sum(q) ** 2
+        expected.append(math.sqrt(6 / 24 * pairs / 2))
+    checkers = np.array([(-1) ** (i + j) for i in range(4) for j in range(4)], float)[np.newaxis]
+    return max(error(formula(filters, 5), expected), abs(formula(checkers, 4)[0] - 1))
