@@ -15,12 +15,12 @@
     if (sidebar) { sidebar.setAttribute("role", "region"); label(sidebar, "The book"); }
   }
 
-  // A formula or an output a little wider than the column is set smaller; what is much wider scrolls.
+  // A formula, a line of code or an output a little wider than the column is set smaller; what is much wider scrolls.
   function fit() {
-    all("div.math > mjx-container, .bd-article .cell_output pre").forEach((e) => {
+    all("div.math > mjx-container, .bd-article pre").forEach((e) => {
       if (e.fitted === e.clientWidth) return;
       e.style.fontSize = "";
-      const least = e.matches("pre") ? 0.8 : 0.6, ratio = e.clientWidth / e.scrollWidth;
+      const least = e.matches("pre") ? 0.85 : 0.6, ratio = e.clientWidth / e.scrollWidth;
       const size = parseFloat(getComputedStyle(e).fontSize) * Math.max(0.99 * ratio, least);
       if (e.clientWidth && ratio < 1) e.style.fontSize = `${size}px`;
       e.fitted = e.clientWidth;

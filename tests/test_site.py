@@ -33,7 +33,7 @@ PAGES = sorted(
 NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
 # Chromium's own services stay silent, so that what is counted is what the pages ask for.
 QUIET = ["--disable-background-networking", "--disable-component-update", "--disable-sync", "--no-first-run"]
-DESK, PHONE = {"width": 1360, "height": 900}, {"width": 390, "height": 844}
+DESK, LAPTOP, PHONE = ({"width": w, "height": h} for w, h in ((1360, 900), (1280, 800), (390, 844)))
 
 
 @pytest.fixture(scope="session")
@@ -144,6 +144,20 @@ def test_nothing_is_wider_than_a_phone(page):
     )
     page.set_viewport_size(DESK)
     assert wide <= PHONE["width"]
+    assert cut == []
+
+
+def test_no_line_of_code_no_output_and_no_formula_is_cut_on_a_desk(page):
+    page.set_viewport_size(LAPTOP)
+    page.evaluate("document.querySelectorAll('details').forEach(e => { e.open = true; })")
+    page.wait_for_timeout(200)  # what is a little too wide is set smaller
+    cut = page.evaluate(
+        """[...document.querySelectorAll('.bd-article pre, .bd-article div.math > mjx-container')]
+           .filter(e => e.offsetParent && e.scrollWidth > e.clientWidth + 1)
+           .map(e => e.textContent.split('\\n').sort((a, b) => b.length - a.length)[0])"""
+    )
+    page.set_viewport_size(DESK)
+    page.evaluate("document.querySelectorAll('details').forEach(e => { e.open = false; })")
     assert cut == []
 
 
