@@ -10,11 +10,12 @@ SHELL       := /bin/bash
 .DELETE_ON_ERROR:
 .DEFAULT_GOAL := help
 
-BIN   := $(abspath $(VENV))/bin
+# Relative, and quoted by the shell below: make splits names at spaces, and the folder may be "My Drive" or "book (1)".
+BIN   := $(VENV)/bin
 # Made last by the installation, so it vouches for a whole one; remade when what it depends on changes.
 READY := $(VENV)/ready
 # What Jupyter, IPython and Matplotlib would keep in the home folder.
-HOUSE := $(abspath $(VENV))/home
+export HOUSE := $(if $(filter /%,$(VENV)),$(VENV),$(CURDIR)/$(VENV))/home
 
 export IPYTHONDIR              := $(HOUSE)/ipython
 export JUPYTER_CONFIG_DIR      := $(HOUSE)/jupyter/config
@@ -72,7 +73,7 @@ book: $(READY)
 
 # Printed from the built pages; the second time the cover has a link to it.
 pdf: book
-	@HOME=$(HOUSE) $(BIN)/python tools/make_pdf.py
+	@HOME="$$HOUSE" $(BIN)/python tools/make_pdf.py
 	@$(MAKE) --no-print-directory book
 
 LITE := $(VENV)/lite-ready
@@ -87,10 +88,10 @@ lite: $(LITE)
 	@$(MAKE) --no-print-directory book
 
 lite-test: lite
-	@HOME=$(HOUSE) $(BIN)/python -m pytest tests/test_lite.py -m site
+	@HOME="$$HOUSE" $(BIN)/python -m pytest tests/test_lite.py -m site
 
 test: $(READY)
-	@$(ONE_THREAD) $(BIN)/python -m pytest -n $(JOBS) --dist loadscope
+	@$(ONE_THREAD) $(BIN)/python -m pytest -n $(JOBS) --dist loadscope --no-loadscope-reorder
 
 # ONLY=Prescott,newest for some of the rows; CHAPTERS="pca tests" for some of the chapters.
 test-matrix: $(READY)
@@ -117,8 +118,8 @@ notebooks: $(READY)
 	@$(ONE_THREAD) $(BIN)/python tools/store_notebooks.py
 
 site-test: book
-	@HOME=$(HOUSE) $(BIN)/python -m pytest tests/test_site.py -m site -n $(JOBS)
-	@HOME=$(HOUSE) $(BIN)/python -m pytest tests/test_pdf.py -m site
+	@HOME="$$HOUSE" $(BIN)/python -m pytest tests/test_site.py -m site -n $(JOBS)
+	@HOME="$$HOUSE" $(BIN)/python -m pytest tests/test_pdf.py -m site
 
 # The tool is installed at its first use, and may change nothing that is pinned.
 MUTMUT_VERSION := 3.8.1

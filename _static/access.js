@@ -15,6 +15,18 @@
     if (sidebar) { sidebar.setAttribute("role", "region"); label(sidebar, "The book"); }
   }
 
+  // A formula, a line of code or an output a little wider than the column is set smaller; what is much wider scrolls.
+  function fit() {
+    all("div.math > mjx-container, .bd-article pre").forEach((e) => {
+      if (e.fitted === e.clientWidth) return;
+      e.style.fontSize = "";
+      const least = e.matches("pre") ? 0.85 : 0.6, ratio = e.clientWidth / e.scrollWidth;
+      const size = parseFloat(getComputedStyle(e).fontSize) * Math.max(0.99 * ratio, least);
+      if (e.clientWidth && ratio < 1) e.style.fontSize = `${size}px`;
+      e.fitted = e.clientWidth;
+    });
+  }
+
   // What is wider than its box can be reached with the keyboard and fades out at the side where there is more.
   function scroll() {
     all("div.math > mjx-container, span.math, .bd-article pre, .pst-scrollable-table-container").forEach((e) => {
@@ -37,7 +49,8 @@
     all("button[data-print]").forEach((e) => e.addEventListener("click", () => window.print()));
     name();
     await window.MathJax?.startup?.promise;
-    scroll();
-    new ResizeObserver(scroll).observe(document.querySelector("main")); // a window resized, a solution opened
+    const settle = () => { fit(); scroll(); };
+    settle();
+    new ResizeObserver(settle).observe(document.querySelector("main")); // a window resized, a solution opened
   });
 })();

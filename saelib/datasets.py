@@ -10,6 +10,7 @@ from typing import NamedTuple
 import numpy as np
 
 from ._checks import as_floats, as_matrix, exponent, whole_number
+from ._mat import read_array
 from ._mnist import find_mnist
 
 
@@ -88,22 +89,19 @@ def load_images_mat(path):
     FileNotFoundError
         If there is no such file.
     ValueError
-        If it is damaged, is not a MATLAB file, or holds no such array.
+        If it is damaged, is not a MATLAB file of version 5 to 7, or holds no such array of real numbers.
 
     References
     ----------
     Olshausen and Field (1996), Emergence of simple-cell receptive field properties by learning a sparse code.
     """
-    from scipy.io import loadmat
-
-    with open(path, "rb") as file:
-        try:
-            contents = loadmat(file, variable_names=["IMAGES"])
-        except Exception as error:  # a damaged file makes SciPy raise almost anything
-            raise ValueError(f"{path} is not a MATLAB file that SciPy can read: {error}") from None
-    if "IMAGES" not in contents:
+    try:
+        stack = read_array(path, "IMAGES")
+    except ValueError as error:
+        raise ValueError(f"{path} {error}") from None
+    if stack is None:
         raise ValueError(f"{path} must hold an array called IMAGES, and holds none")
-    stack = as_floats(contents["IMAGES"], f"IMAGES in {path}").astype(np.float64)
+    stack = stack.astype(np.float64)
     if stack.ndim != 3 or stack.size == 0 or not np.isfinite(stack).all():
         raise ValueError(f"IMAGES in {path} must be finite, of shape (height, width, count), got shape {stack.shape}")
     images = tuple(np.ascontiguousarray(image) for image in np.moveaxis(stack, 2, 0))

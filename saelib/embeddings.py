@@ -383,13 +383,13 @@ class NextCharacter(NamedTuple):
         """Return minus the logarithm of the probability of the target in each row."""
         largest = logits.max(axis=1)
         log_sum = largest + np.log(np.exp(logits - largest[:, np.newaxis]).sum(axis=1))
-        return log_sum - logits[np.arange(len(logits)), target[:, 0].astype(int)]
+        return log_sum - logits[np.arange(len(logits)), target[:, 0].astype(int)]  # (eq-next-character)
 
     def backward(self, params, X, target, codes, price):
         logits, rows = self.decode(params, codes.A), np.arange(len(X))
         delta3 = np.exp(logits - logits.max(axis=1, keepdims=True))
         delta3 /= delta3.sum(axis=1, keepdims=True)
-        delta3[rows, target[:, 0].astype(int)] -= 1
+        delta3[rows, target[:, 0].astype(int)] -= 1  # (eq-character-delta)
         delta2 = (delta3 @ params.W2) * (codes.Z > 0)
         which = np.eye(len(params.E), dtype=params.E.dtype)[X.astype(int).ravel()]
         gradient = CharParams(

@@ -45,7 +45,7 @@ def he_start(net, n_visible, n_hidden, rng, *, dtype=np.float64):
 
     def layer(below, units, name):
         gain = 2 if name == "relu" else 1  # what the layer below keeps of a mean square
-        W = np.sqrt(gain / below) * rng.normal(size=(units, below))
+        W = np.sqrt(gain / below) * rng.normal(size=(units, below))  # (eq-he)
         return Layer(W.astype(dtype), np.zeros(units, dtype))
 
     layers = tuple(layer(*three) for three in zip(sizes[:-1], sizes[1:], names[:-1], strict=True))
@@ -157,7 +157,7 @@ class Classifier(NamedTuple):
         Z = codes.A @ W.T + b
         Z = Z - Z.max(axis=1, keepdims=True)
         loss = np.sum(np.log(np.exp(Z).sum(axis=1, dtype=float)) - np.sum(target * Z, axis=1, dtype=float))
-        delta = softmax(Z) - target  # p - t
+        delta = softmax(Z) - target  # (eq-softmax-delta)
         activations, gradient = [*codes.below, codes.A], []
         for k in range(len(params.layers) - 1, -1, -1):
             A = activations[k]

@@ -27,7 +27,7 @@ from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
-from saelib import _mnist
+from saelib import _mat, _mnist
 from saelib.datasets import (
     find_mnist,
     load_digits,
@@ -181,7 +181,8 @@ def test_images_mat_comes_apart_into_pictures(tmp_path):
         ({"IMAGES": np.zeros((0, 4, 2))}, "got shape"),
         ({"IMAGES": np.ones((4, 4, 2)) * 1j}, "real numbers"),
         ({"IMAGES": "text"}, "real numbers"),
-        ({"IMAGES": {"a": 1}}, "IMAGES in"),
+        ({"IMAGES": {"a": 1}}, "IMAGES as a struct"),
+        ({"IMAGES": np.array([1, "b"], object)}, "IMAGES as a cell array"),
     ],
 )
 def test_images_mat_without_such_an_array_is_refused(tmp_path, contents, complaint):
@@ -193,24 +194,107 @@ def test_images_mat_without_such_an_array_is_refused(tmp_path, contents, complai
     assert "IMAGES.mat" in str(error.value)
 
 
-@settings(max_examples=60, deadline=None)
-@given(cut=st.integers(0, 400), noise=st.lists(st.tuples(st.integers(0, 10**4), st.integers(0, 255)), max_size=4))
-def test_a_damaged_images_mat_is_refused_or_still_whole(scratch, cut, noise):
+def mat_file(**options):
+    from scipy.io import savemat
+
+    buffer = io.BytesIO()
+    savemat(buffer, {"before": "text", "IMAGES": np.ones((4, 5, 2))}, **options)
+    return buffer.getvalue()
+
+
+def taken_or_refused(path, data):
+    """Read a file with this content: either pictures come, or one sentence that names it; return which."""
+    path.write_bytes(data)
+    try:
+        _, images = load_images_mat(path)
+    except ValueError as error:
+        assert str(error).startswith((str(path), "IMAGES in")) and str(path) in str(error) and len(str(error)) < 400
+        return False
+    assert all(np.isfinite(image).all() and image.ndim == 2 for image in images)
+    return True
+
+
+@pytest.mark.parametrize("packed", [False, True])
+def test_every_single_byte_of_an_images_mat_may_be_wrong(scratch, packed):
+    data = mat_file(do_compression=packed)
+    for place in range(len(data)):
+        for value in (0, 255, data[place] ^ 16):
+            taken_or_refused(scratch / "IMAGES.mat", data[:place] + bytes([value]) + data[place + 1 :])
+    for length in range(0, len(data) - 8, 7):
+        assert not taken_or_refused(scratch / "IMAGES.mat", data[:length])
+
+
+def test_the_file_that_ended_the_process_is_refused(tmp_path):
     from scipy.io import savemat
 
     buffer = io.BytesIO()
     savemat(buffer, {"IMAGES": np.ones((4, 5, 2))})
     data = bytearray(buffer.getvalue())
+    data[data.index(b"IMAGES") + 8] = 0  # the type of the numbers: a segmentation fault in SciPy's parser
+    assert not taken_or_refused(tmp_path / "IMAGES.mat", bytes(data))
+
+
+@settings(max_examples=100, deadline=None)
+@given(noise=st.lists(st.tuples(st.integers(0, 10**4), st.integers(0, 255)), max_size=6), packed=st.booleans())
+def test_a_damaged_images_mat_is_refused_or_still_whole(scratch, noise, packed):
+    data = bytearray(mat_file(do_compression=packed))
     for place, value in noise:
         data[place % len(data)] = value
-    path = scratch / "IMAGES.mat"
-    path.write_bytes(bytes(data[: len(data) - cut]))
+    taken_or_refused(scratch / "IMAGES.mat", bytes(data))
+
+
+def test_a_small_images_mat_claims_no_memory(tmp_path, monkeypatch):
+    monkeypatch.setattr(_mat, "LARGEST", 2**20)
+    lies = bytearray(mat_file())
+    shape = lies.index(struct.pack("<3i", 4, 5, 2))
+    lies[shape : shape + 12] = struct.pack("<3i", 2**15, 2**15, 10)
+    packed = zlib.compress(bytes(2**24))  # a bomb: 16 MB in 16 kB
+    bomb = mat_file()[:128] + struct.pack("<II", 15, len(packed)) + packed
+    tracemalloc.start()
     try:
-        _, images = load_images_mat(path)
-    except ValueError as error:
-        assert str(path) in str(error)
-    else:
-        assert all(np.isfinite(image).all() and image.ndim == 2 for image in images)
+        assert not taken_or_refused(tmp_path / "lies.mat", bytes(lies))
+        assert not taken_or_refused(tmp_path / "bomb.mat", bomb)
+        assert tracemalloc.get_traced_memory()[1] < 2**22
+    finally:
+        tracemalloc.stop()
+
+
+@pytest.mark.parametrize("dtype", ["<f8", "<f4", "u1", "<i2", "<u8"])
+@pytest.mark.parametrize("packed", [False, True])
+def test_an_images_mat_of_other_numbers_is_read_as_scipy_does(tmp_path, dtype, packed):
+    from scipy.io import loadmat, savemat
+
+    IMAGES = np.random.default_rng(0).integers(0, 99, (3, 4, 5)).astype(dtype)
+    savemat(tmp_path / "a.mat", {"other": {"a": [1, "b"]}, "IMAGES": IMAGES, "z": "z"}, do_compression=packed)
+    stack = np.stack(load_images_mat(tmp_path / "a.mat").images, axis=2)
+    np.testing.assert_array_equal(stack, loadmat(tmp_path / "a.mat")["IMAGES"])
+
+
+def test_an_images_mat_of_a_big_endian_machine_is_read(tmp_path):
+    numbers = np.arange(24, dtype=">f8").reshape(2, 3, 4)
+    parts = [(6, struct.pack(">II", 6, 0)), (5, struct.pack(">3i", 2, 3, 4)), (1, b"IMAGES")]
+    parts.append((9, numbers.tobytes(order="F")))
+    body = b"".join(struct.pack(">II", kind, len(c)) + c + bytes(-len(c) % 8) for kind, c in parts)
+    head = b"MATLAB 5.0 MAT-file".ljust(124) + b"\x01\x00MI"
+    (tmp_path / "a.mat").write_bytes(head + struct.pack(">II", 14, len(body)) + body)
+    np.testing.assert_array_equal(np.stack(load_images_mat(tmp_path / "a.mat").images, axis=2), numbers)
+
+
+@pytest.mark.parametrize(
+    ("head", "complaint"),
+    [
+        (b"\x89HDF\r\n\x1a\n", r"HDF5 .*save\('IMAGES.mat', 'IMAGES', '-v7'\)"),
+        (b"MATLAB 7.3 MAT-file".ljust(512) + b"\x89HDF\r\n\x1a\n", "HDF5"),
+        (struct.pack("<5i", 0, 4, 5, 0, 7) + b"IMAGES\0" + bytes(160), "version 4 has no arrays of three"),
+        (b"", "not a MATLAB file"),
+        (b"\x93NUMPY" + bytes(200), "not a MATLAB file"),
+    ],
+)
+def test_other_versions_and_formats_are_named_in_one_line(tmp_path, head, complaint):
+    (tmp_path / "IMAGES.mat").write_bytes(head)
+    with pytest.raises(ValueError, match=complaint) as error:
+        load_images_mat(tmp_path / "IMAGES.mat")
+    assert "\n" not in str(error.value)
 
 
 def test_a_missing_images_mat_is_named(tmp_path):

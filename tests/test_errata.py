@@ -4,6 +4,7 @@ The page `appendices/errata` shows each wrong line with what it gives; here the 
 and compared with differences in 30 digits, with SymPy or with another library. What has no line to compute is named.
 """
 
+import json
 import math
 import re
 import sys
@@ -18,6 +19,7 @@ from scipy.optimize import minimize
 from sklearn.decomposition import PCA, sparse_encode
 
 import saelib
+from saelib import nets
 from tests import reference
 from tests.equations import ROOT, cost_of_all, cost_of_one, error, example, f, network, pages, slopes, slopes_by
 
@@ -31,8 +33,8 @@ SIZES = [(6, 4, 3), (5, 3, 4), (7, 2, 5)]  # examples m, inputs n, units k
 
 def test_every_entry_has_a_test_and_every_test_an_entry():
     cells = nbformat.read(ROOT / "appendices" / "errata.ipynb", as_version=4).cells
-    entries = re.findall(r"^\(errata-([abu]\d+)\)=$", "\n".join(c.source for c in cells), re.M)
-    tests = {match[1] for name in dir(sys.modules[__name__]) if (match := re.match(r"test_([abu]\d+)_", name))}
+    entries = re.findall(r"^\(errata-([abul]\d+)\)=$", "\n".join(c.source for c in cells), re.M)
+    tests = {match[1] for name in dir(sys.modules[__name__]) if (match := re.match(r"test_([abul]\d+)_", name))}
     assert len(entries) == len(set(entries))
     assert tests | set(NOTHING_TO_COMPUTE) == set(entries)
     assert not tests & set(NOTHING_TO_COMPUTE)
@@ -422,6 +424,72 @@ def test_u6_the_factor_of_the_logarithm_becomes_an_exponent():
 def test_u7_nine_features_of_which_eight_are_there():
     printed = ["11", "12", "13", "21", "22", "32", "31", "32", "33"]
     assert {r + c for r in "123" for c in "123"} - set(printed) == {"23"}
+
+
+# --- where libraries differ: SAELens' stored numbers, by loops over the samples and the latents -------------------
+
+SAELENS = json.loads((ROOT / "tests" / "data" / "saelens.json").read_text())
+
+
+def sample_costs(case, price, half, *, weighted=True, c=1.0):
+    """The mean cost and the codes of a standard SAE, with data and biases times c, in index loops."""
+    v = {name: np.array(value, float) for name, value in case["params"].items()}
+    (n, k), costs, codes = v["W_enc"].shape, [], []
+    for x in c * np.array(case["X"]):
+        at = [x[i] - c * v["b_dec"][i] for i in range(n)]
+        z = [sum(at[i] * v["W_enc"][i, j] for i in range(n)) + c * v["b_enc"][j] for j in range(k)]
+        a = [max(value, 0) for value in z]
+        out = [sum(a[j] * v["W_dec"][j, i] for j in range(k)) + c * v["b_dec"][i] for i in range(n)]
+        length = [math.hypot(*v["W_dec"][j]) if weighted else 1 for j in range(k)]
+        costs.append(half * math.dist(out, x) ** 2 + price * sum(map(math.prod, zip(a, length, strict=True))))
+        codes.append(a)
+    return sum(costs) / len(costs), np.array(codes)
+
+
+def test_l1_the_half_doubles_the_price():
+    case = SAELENS["cases"]["standard"]
+    cost, codes = sample_costs(case, 0.6, 1)
+    assert cost == pytest.approx(case["loss"], rel=1e-10) and error(codes, np.array(case["feature_acts"])) < 1e-10
+    assert 2 * sample_costs(case, 0.3, 0.5)[0] == pytest.approx(cost, rel=1e-12)
+    assert abs(2 * sample_costs(case, 0.6, 0.5)[0] / cost - 1) > 0.01
+
+
+def test_l2_the_bias_moves_into_the_other():
+    rng = np.random.default_rng(11)
+    W, b1, b2, X = rng.normal(size=(7, 5)), rng.normal(size=7), rng.normal(size=5), rng.normal(size=(6, 5))
+    theirs = np.array([[max(sum(W[j, i] * x[i] for i in range(5)) + b1[j], 0) for j in range(7)] for x in X])
+    net, zero = nets.ReluL1(0.0), np.zeros((5, 7))
+    assert error(net.encode(saelib.Params(W, b1 + W @ b2, zero, b2), X).A, theirs) < 1e-12
+    assert error(net.encode(saelib.Params(W, b1, zero, b2), X).A, theirs) > 0.1
+
+
+def test_l3_the_weighted_charge_does_not_see_the_lengths():
+    case = SAELENS["cases"]["standard"]
+    other = {name: np.array(value) for name, value in case["params"].items()}
+    c = np.linspace(0.5, 2, other["W_dec"].shape[0])
+    other |= {"W_enc": other["W_enc"] * c, "b_enc": other["b_enc"] * c, "W_dec": other["W_dec"] / c[:, None]}
+    moved = case | {"params": other}
+    assert sample_costs(moved, 0.6, 1)[0] == pytest.approx(sample_costs(case, 0.6, 1)[0], rel=1e-12)
+    plain = [sample_costs(one, 0.6, 1, weighted=False)[0] for one in (case, moved)]
+    assert abs(plain[1] / plain[0] - 1) > 0.01
+
+
+@pytest.mark.parametrize("k", [1, 3, 5])
+def test_l4_the_order_of_topk_and_relu_is_free(k):
+    for z in np.random.default_rng(12).normal(-0.5, 1, (200, 6)):
+        chosen = sorted(range(6), key=lambda j, z=z: -z[j])[:k]
+        before = [max(z[j], 0) if j in chosen else 0 for j in range(6)]
+        positive = [max(value, 0) for value in z]
+        chosen = sorted(range(6), key=lambda j, z=positive: -z[j])[:k]
+        assert before == [positive[j] if j in chosen else 0 for j in range(6)]
+
+
+def test_l5_prices_scale_with_the_data():
+    case = SAELENS["cases"]["standard"]
+    once, codes = sample_costs(case, 0.6, 1)
+    cost, larger = sample_costs(case, 3 * 0.6, 1, c=3)
+    assert cost == pytest.approx(9 * once, rel=1e-12) and error(larger, 3 * codes) < 1e-12
+    assert abs(sample_costs(case, 0.6, 1, c=3)[0] / (9 * once) - 1) > 0.01
 
 
 def test_the_tools_of_this_file_see_a_wrong_line():

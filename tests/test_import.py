@@ -10,38 +10,49 @@ import pytest
 import saelib
 
 
-def packages_after(statements):
-    """The packages outside the standard library that a fresh Python has loaded after these statements."""
-    code = f"{statements}; import sys; print(*{{name.partition('.')[0] for name in sys.modules}})"
-    env = {**os.environ, "PYTHONPATH": os.path.dirname(os.path.dirname(saelib.__file__))}
+def packages_after(*trials):
+    """The packages outside the standard library that a fresh Python has loaded after each of the trials (statements).
+
+    The process forks for each of them after `import numpy`, which all of them do first.
+    """
     # -S: no site-packages at start, for an editable install or a plugin there may load modules of its own.
     site = [path for path in sys.path if path.endswith("-packages")]
-    code = f"import sys; sys.path += {site!r}; {code}"
+    code = f"""
+import os, sys
+sys.path += {site!r}
+import numpy
+for trial in {trials!r}:
+    if not (child := os.fork()):
+        exec(trial, {{}})
+        print(*{{name.partition(".")[0] for name in sys.modules}}, flush=True)
+        os._exit(0)
+    if os.waitpid(child, 0)[1]:
+        sys.exit(f"failed: {{trial}}")
+"""
+    env = {**os.environ, "PYTHONPATH": os.path.dirname(os.path.dirname(saelib.__file__))}
     done = subprocess.run([sys.executable, "-S", "-c", code], env=env, check=True, capture_output=True, text=True)
-    return {name for name in done.stdout.split() if name not in sys.stdlib_module_names} - {"__main__"}
+    return [set(line.split()) - sys.stdlib_module_names - {"__main__"} for line in done.stdout.splitlines()]
 
 
-def test_import_loads_numpy_alone():
-    assert packages_after("import saelib") - packages_after("import numpy") == {"saelib"}
-
-
-@pytest.mark.parametrize("module", [m for m in saelib._MODULES if m != "estimator"])
-def test_no_module_but_the_estimator_loads_more(module):
-    assert packages_after(f"import saelib.{module}") - packages_after("import numpy") == {"saelib"}
-
-
-def test_the_core_works_on_numpy_alone():
-    code = (
-        "import numpy as np, saelib; rng = np.random.default_rng(0); params = saelib.init_params(4, 3, rng); "
-        "saelib.cost_and_gradient(params, rng.uniform(size=(5, 4)), lam=0, rho=0.1, beta=1); "
-        "saelib.Objective(saelib.nets.Sigmoid(), rng.uniform(size=(5, 4)))(saelib.pack(params))"
+def test_no_module_but_the_estimator_loads_more_than_numpy():
+    modules = [module for module in saelib._MODULES if module != "estimator"]
+    core = """
+import numpy as np, saelib
+rng = np.random.default_rng(0)
+params = saelib.init_params(4, 3, rng)
+saelib.cost_and_gradient(params, rng.uniform(size=(5, 4)), lam=0, rho=0.1, beta=1)
+saelib.Objective(saelib.nets.Sigmoid(), rng.uniform(size=(5, 4)))(saelib.pack(params))
+"""
+    trials = ["import saelib", core, *(f"import saelib.{module}" for module in modules)]
+    numpy, *found = packages_after("import numpy.random", *trials)
+    assert {trial: after - numpy for trial, after in zip(trials, found, strict=True)} == dict.fromkeys(
+        trials, {"saelib"}
     )
-    assert packages_after(code) - packages_after("import numpy, numpy.random") == {"saelib"}
 
 
 def test_the_estimator_comes_when_asked_for():
-    assert "sklearn" not in packages_after("import saelib; dir(saelib)")
-    assert "sklearn" in packages_after("import saelib; saelib.SparseAutoencoder")
+    before, after = packages_after("import saelib; dir(saelib)", "import saelib; saelib.SparseAutoencoder")
+    assert "sklearn" not in before and "sklearn" in after
 
 
 def test_every_promised_name_is_there():
@@ -55,14 +66,17 @@ def test_every_promised_name_is_there():
             assert getattr(saelib, name).__doc__
 
 
-@pytest.mark.parametrize("name", ["plots", "explore", "steps", "tutor"])
-def test_an_old_path_still_works_and_warns(name):
-    code = (
-        "import warnings; caught = warnings.catch_warnings(record=True); found = caught.__enter__(); "
-        f"warnings.simplefilter('always'); import saelib.{name} as old, saelib.book.{name} as new; assert old is new; "
-        f"assert [str(w.message) for w in found if w.category is DeprecationWarning and 'saelib.' in str(w.message)] "
-        f"== ['saelib.{name} has moved to saelib.book.{name}']"
-    )
+def test_an_old_path_still_works_and_warns():
+    code = """
+import sys, warnings
+for name in "plots", "explore", "steps", "tutor":
+    with warnings.catch_warnings(record=True) as found:
+        warnings.simplefilter("always")
+        old = __import__(f"saelib.{name}", fromlist="x")
+        new = __import__(f"saelib.book.{name}", fromlist="x")
+    said = [str(w.message) for w in found if w.category is DeprecationWarning and "saelib." in str(w.message)]
+    assert old is new and said == [f"saelib.{name} has moved to saelib.book.{name}"], (name, said)
+"""
     root = os.path.dirname(os.path.dirname(saelib.__file__))
     subprocess.run([sys.executable, "-c", code], env={**os.environ, "PYTHONPATH": root}, check=True)
 

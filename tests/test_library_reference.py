@@ -106,8 +106,9 @@ NOTEBOOK = """{{"nbformat": 4, "nbformat_minor": 5, "metadata": {{"language_info
 {{"cell_type": "code", "id": "b", "metadata": {{}}, "source": "{1}", "outputs": [], "execution_count": 1}}]}}"""
 
 
-@pytest.fixture
-def book(tmp_path):
+@pytest.fixture(scope="module")
+def book(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("book")
     files = {
         "conf.py": CONFIG,
         "index.md": INDEX,
@@ -118,9 +119,14 @@ def book(tmp_path):
         "chapters/two.ipynb": NOTEBOOK.format("Two", "shapes.Shape(area)"),
     }
     for name, text in files.items():
-        (tmp_path / name).parent.mkdir(exist_ok=True)
-        (tmp_path / name).write_text(text, "utf-8")
-    return tmp_path
+        (folder / name).parent.mkdir(exist_ok=True)
+        (folder / name).write_text(text, "utf-8")
+    return folder
+
+
+@pytest.fixture(scope="module")
+def page(book):
+    return build(book)
 
 
 def test_the_page_has_every_module_in_the_order_in_which_it_is_read():
@@ -210,8 +216,7 @@ def build(book):
     return re.sub(r"\s+", " ", Path(book, "_build", "index.html").read_text("utf-8"))
 
 
-def test_the_page_links_equations_chapters_and_names(book):
-    page = build(book)
+def test_the_page_links_equations_chapters_and_names(page):
     assert 'id="saelib.shapes.area"' in page and "helper" not in page and "hidden" not in page
     entry = page[page.index('id="saelib.shapes.area"') : page.index('id="saelib.shapes.Shape"')]
     assert (
@@ -223,8 +228,7 @@ def test_the_page_links_equations_chapters_and_names(book):
     assert "chapters/two.html" in page[page.index('id="saelib.shapes.Shape"') :]
 
 
-def test_a_change_of_the_library_or_of_a_chapter_changes_the_page(book):
-    build(book)
+def test_a_change_of_the_library_or_of_a_chapter_changes_the_page(book, page):
     module, chapter = book / "saelib/shapes.py", book / "chapters/two.ipynb"
     module.write_text(module.read_text().replace("Return the area", "Give the extent"))
     assert "Give the extent" in build(book)

@@ -44,7 +44,7 @@ SOURCES = {
     "silent": "x = 1",
 }
 CELLS = list(SOURCES)
-
+FAULTS = {"sign": "_right(-np.asarray(Z))", "small": "_right(Z) * (1 + 1e-7)", "large": "_right(Z) * (1 + 1e-3)"}
 
 NETWORK = [
     'import socket\n\nsocket.create_connection(("192.0.2.1", 80), timeout=1)',
@@ -53,10 +53,10 @@ NETWORK = [
 ]
 
 
-def run_nbval(folder, *pythonpath, options=(), **environment):
+def run_nbval(folder, options=(), **environment):
     """Run the notebooks in ``folder``; return what went wrong in each cell of each ("" if nothing did), and the log."""
     (folder / "pytest.ini").write_text("[pytest]\n")
-    env = {"PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1", "PYTHONPATH": os.pathsep.join(map(str, pythonpath)), **environment}
+    env = {"PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1", "PYTHONPATH": "", **environment}
     plugins = ["-p", "nbval.plugin", "-p", "tests.nbval_tolerance", "-p", "no:cacheprovider"]
     options = [
         *options,
@@ -96,6 +96,8 @@ def run(stored, tmp_path_factory):
     nbformat.write(notebook_of('print("something")'), folder / "never.ipynb")
     nbformat.write(notebook_of(*NETWORK), folder / "network.ipynb")
     nbformat.write(notebook_of("1/0", "1/0", saelib={"needs": "mnist"}), folder / "digits.ipynb")
+    for name, expression in FAULTS.items():
+        nbformat.write(on_another_library(stored, folder, name, expression), folder / f"{name}.ipynb")
     nowhere = dict.fromkeys(("SAELIB_DATA", "XDG_CACHE_HOME", "HOME"), str(folder / "nowhere"))
     return folder, *run_nbval(folder, **nowhere)
 
@@ -195,34 +197,42 @@ def test_no_test_reaches_beyond_this_machine_either():
 # --- the library is changed -------------------------------------------------------------------------------------
 
 
-def nbval_with_sigmoid(stored, folder, expression):
-    """Run the stored notebook on a copy of saelib whose sigmoid returns ``expression`` of the right one."""
-    shutil.copytree(ROOT / "saelib", folder / "library" / "saelib", ignore=shutil.ignore_patterns("__pycache__"))
-    with (folder / "library" / "saelib" / "network.py").open("a") as file:
+def on_another_library(stored, folder, name, expression):
+    """The stored notebook on a copy of saelib whose sigmoid returns ``expression`` of the right one."""
+    library = folder / "libraries" / name
+    shutil.copytree(ROOT / "saelib", library / "saelib", ignore=shutil.ignore_patterns("__pycache__"))
+    with (library / "saelib" / "network.py").open("a") as file:
         file.write(f"\n\n_right = sigmoid\n\n\ndef sigmoid(Z):\n    return {expression}\n")
-    (folder / "notebook.ipynb").write_text(stored)
-    wrong = run_nbval(folder, folder / "library")[0]["notebook"]
-    return {name for k, name in enumerate(CELLS) if wrong[f"Cell {k}"]}
+    nb = nbformat.reads(stored, as_version=4)
+    nb.cells[0].source = f"import sys\n\nsys.path.insert(0, {str(library)!r})\n{nb.cells[0].source}"
+    return nb
 
 
-def test_one_sign_changed_in_the_library_fails(stored, tmp_path):
-    assert nbval_with_sigmoid(stored, tmp_path, "_right(-np.asarray(Z))") == {"number", "count", "array", "figure"}
+def wrong_on(run, name):
+    return {cell for k, cell in enumerate(CELLS) if run[1][name][f"Cell {k}"]}
 
 
-def test_a_relative_change_of_1e_7_in_the_library_passes(stored, tmp_path):
-    assert nbval_with_sigmoid(stored, tmp_path, "_right(Z) * (1 + 1e-7)") == set()
+def test_one_sign_changed_in_the_library_fails(run):
+    assert wrong_on(run, "sign") == {"number", "count", "array", "figure"}
 
 
-def test_a_relative_change_of_1e_3_in_the_library_fails(stored, tmp_path):
-    assert nbval_with_sigmoid(stored, tmp_path, "_right(Z) * (1 + 1e-3)") >= {"number", "array"}
+def test_a_relative_change_of_1e_7_in_the_library_passes(run):
+    assert wrong_on(run, "small") == set()
+
+
+def test_a_relative_change_of_1e_3_in_the_library_fails(run):
+    assert wrong_on(run, "large") >= {"number", "array"}
 
 
 # --- another machine --------------------------------------------------------------------------------------------
 
 
-def test_without_figures_everything_else_is_compared_and_their_number_is_said(run, tmp_path):
+def test_without_figures_all_else_is_compared_on_as_many_threads_as_the_environment_says(run, tmp_path):
     (tmp_path / "tampered.ipynb").write_bytes((run[0] / "tampered.ipynb").read_bytes())
-    wrong, said = run_nbval(tmp_path, options=["--nbval-without-figures"])
+    says = 'import os\n\nprint(os.environ["OPENBLAS_NUM_THREADS"])'
+    (tmp_path / "threads.ipynb").write_text(canonical(execute(notebook_of(says), tmp_path)))  # stored with one
+    wrong, said = run_nbval(tmp_path, options=["--nbval-without-figures"], OPENBLAS_NUM_THREADS="2")
+    assert "1 became 2" in wrong["threads"]["Cell 0"]
     found = {name for k, name in enumerate(CELLS) if wrong["tampered"][f"Cell {k}"]}
     assert found == {"number", "word", "count", "array", "silent"}
     assert "figures left out of the comparison: 1" in said
@@ -237,12 +247,6 @@ def test_a_figure_left_out_still_has_to_come():
     assert left(**{"image/png": png(GRAY), "text/plain": "Figure"}) == ({"image/png": "", "text/plain": "Figure"}, 1)
     assert left(**{"text/html": page}) == ({"text/html": "<p>cost 0.4</p>a drawinga drawing"}, 2)
     assert left(**{"text/html": f"<img src='data:image/png;base64,{png(GRAY)}'>"})[1] == 1
-
-
-def test_the_cells_run_on_as_many_threads_as_the_environment_says(tmp_path):
-    said = 'import os\n\nprint(os.environ["OPENBLAS_NUM_THREADS"])'
-    (tmp_path / "threads.ipynb").write_text(canonical(execute(notebook_of(said), tmp_path)))  # stored with one
-    assert "1 became 2" in run_nbval(tmp_path, OPENBLAS_NUM_THREADS="2")[0]["threads"]["Cell 0"]
 
 
 # --- storing ----------------------------------------------------------------------------------------------------

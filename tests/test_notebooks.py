@@ -6,13 +6,15 @@ Whether the outputs are still what the code gives is another matter: `pytest --n
 import ast
 import re
 import sys
+from functools import cache
 
 import nbformat
 import pytest
 from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook, new_output
 
 from tests.nbval_tolerance import LIMITS, outputs_problems, without_figures
-from tools.store_notebooks import ROOT, canonical, execute, form_fault, notebooks, read
+from tools import store_notebooks
+from tools.store_notebooks import ROOT, canonical, execute, form_fault, notebooks
 
 LIBRARIES = {"saelib", "numpy", "matplotlib", "scipy", "sklearn", "sympy", "mpmath"} | set(sys.stdlib_module_names)
 LONGEST_CELL = 20  # lines
@@ -28,6 +30,7 @@ NOT_FOR_READERS = {
     "the type of a number": re.compile(r"\bnp\.(?:float|int)\d+\("),
     "more than ten decimals": re.compile(r"\d\.\d{11,}"),
 }
+read = cache(store_notebooks.read)  # no test changes what it is given
 EXEMPTION = re.compile(r"nbval[-_]|pytest_validate_ignore_output|raises[-_]exception|skip[-_]execution", re.I)
 
 

@@ -13,7 +13,7 @@ import sys
 import threading
 import time
 from pathlib import Path
-from urllib.parse import unquote, urlparse
+from urllib.parse import quote_plus, unquote, urlparse
 
 import pytest
 
@@ -33,7 +33,7 @@ PAGES = sorted(
 NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
 # Chromium's own services stay silent, so that what is counted is what the pages ask for.
 QUIET = ["--disable-background-networking", "--disable-component-update", "--disable-sync", "--no-first-run"]
-DESK, PHONE = {"width": 1360, "height": 900}, {"width": 390, "height": 844}
+DESK, LAPTOP, PHONE = ({"width": w, "height": h} for w, h in ((1360, 900), (1280, 800), (390, 844)))
 
 
 @pytest.fixture(scope="session")
@@ -144,6 +144,20 @@ def test_nothing_is_wider_than_a_phone(page):
     )
     page.set_viewport_size(DESK)
     assert wide <= PHONE["width"]
+    assert cut == []
+
+
+def test_no_line_of_code_no_output_and_no_formula_is_cut_on_a_desk(page):
+    page.set_viewport_size(LAPTOP)
+    page.evaluate("document.querySelectorAll('details').forEach(e => { e.open = true; })")
+    page.wait_for_timeout(200)  # what is a little too wide is set smaller
+    cut = page.evaluate(
+        """[...document.querySelectorAll('.bd-article pre, .bd-article div.math > mjx-container')]
+           .filter(e => e.offsetParent && e.scrollWidth > e.clientWidth + 1)
+           .map(e => e.textContent.split('\\n').sort((a, b) => b.length - a.length)[0])"""
+    )
+    page.set_viewport_size(DESK)
+    page.evaluate("document.querySelectorAll('details').forEach(e => { e.open = false; })")
     assert cut == []
 
 
@@ -304,6 +318,32 @@ def test_search_finds_a_page_by_its_words(tab):
     tab.locator("#search-results li a[href*=notation]").first.wait_for(timeout=30_000)  # results come one by one
     assert tab.outside == []
     assert tab.errors == []
+
+
+@pytest.mark.parametrize(
+    ("query", "section"),
+    {
+        "1/m": "chapters/sparse-gradient.html#where-is-the-1-m",
+        "dead units": "chapters/kl-divergence.html#dead-units",
+        "rho": "chapters/digits.html#how-to-choose-rho-beta-lambda-and-s-2",
+        "why KL": "appendices/faq.html#why-does-the-kl-penalty-have-two-terms",
+        "tanh": "appendices/faq.html#may-i-use-tanh-or-relu",
+        "gradient check fails": "chapters/training.html#why-does-my-gradient-check-fail",
+        "L-BFGS": "chapters/training.html#l-bfgs-estimating-the-curvature-on-the-way",
+        "dictionary learning": "chapters/sparse-coding.html#learning-the-dictionary",
+        "PCA equivalent": "chapters/pca.html",
+        "sparsity parameter": "appendices/glossary.html#term-sparsity-parameter",
+        "overcomplete": "appendices/glossary.html#term-overcomplete",
+        "TopK": "chapters/modern.html#topk-the-k-largest",
+    }.items(),
+)
+def test_the_right_section_is_found_first(tab, query, section):
+    tab.goto(f"{(SITE / 'search.html').as_uri()}?q={quote_plus(query)}")
+    first = tab.locator("#search-results li a").first
+    first.wait_for(timeout=30_000)
+    assert first.get_attribute("href") == section
+    page, _, anchor = section.partition("#")
+    assert not anchor or f'id="{anchor}"' in (SITE / page).read_text("utf-8")
 
 
 # --- the policy of a page: what it may load and run -------------------------------------------------------------

@@ -27,10 +27,10 @@ SEEDS, FEWER = range(5), range(3)
 EDGES = np.linspace(0, 1, 11)
 
 
-class UnitGated(nets.Gated):
-    """The paper's: columns of length one beside the frozen decoder."""
+class FreeGated(nets.Gated):
+    """A frozen decoder whose columns may have any length, which `nets.Gated` does not allow."""
 
-    constrain, project = nets.TopK.constrain, nets.TopK.project
+    constrain, project = nets.ReluL1.constrain, staticmethod(lambda params, gradient: gradient)
 
 
 class FrozenTopK(nets.TopK):
@@ -40,9 +40,10 @@ class FrozenTopK(nets.TopK):
         return gradient._replace(W2=np.zeros_like(gradient.W2))
 
 
-def train(net, seed, *, latents=FEATURES, steps=STEPS, shift=None, start=None, revive_every=None):
-    """Return the world of a seed, and the net and parameters to be judged."""
-    world = known_dictionary(FEATURES, DIM, ACTIVE, np.random.default_rng(seed), dtype=np.float32)
+def train(net, seed, *, world=None, latents=FEATURES, steps=STEPS, shift=None, start=None, revive_every=None):
+    """Return the world of a seed (or of the one called ``world``), and the net and parameters to be judged."""
+    rng = np.random.default_rng(seed if world is None else world)
+    world = known_dictionary(FEATURES, DIM, ACTIVE, rng, dtype=np.float32)
     params = net.init(DIM, latents, np.random.default_rng(1000 + seed), dtype=np.float32)
     batches = world.batches(BATCH, steps, 2000 + seed)
     if shift is not None:
@@ -100,7 +101,7 @@ def part_main():
     price = {
         "L1": tuned(nets.ReluL1, 0.1, 0.25),
         "JumpReLU": tuned(nets.JumpReLU, 0.005, 0.03, bandwidth=0.1),
-        "Gated": tuned(UnitGated, 0.1, 0.3),
+        "Gated": tuned(nets.Gated, 0.1, 0.3),
     }
     aux = {"k_aux": 32, "dead_after": 100}
     choices = {
@@ -109,7 +110,7 @@ def part_main():
         "TopK, AuxK": nets.TopK(ACTIVE, **aux),
         "BatchTopK, AuxK": nets.BatchTopK(ACTIVE, **aux),
         "JumpReLU": nets.JumpReLU(price["JumpReLU"], 0.1),
-        "Gated": UnitGated(price["Gated"]),
+        "Gated": nets.Gated(price["Gated"]),
         "Matryoshka": nets.Matryoshka(ACTIVE, (32, 64)),
         "random decoder": FrozenTopK(ACTIVE),
     }
@@ -184,10 +185,28 @@ def geometric_median(X, rounds=50):
 def part_gated():
     """The frozen decoder with columns of free length, and the decoder that is not frozen."""
     return {
-        "frozen, unit columns": runs(UnitGated(0.15)),
-        "frozen, free columns": runs(nets.Gated(0.15)),
-        "not frozen, free columns": runs(nets.Gated(0.15, frozen=False)),
+        "frozen, unit, 0.15": runs(nets.Gated(0.15)),
+        "frozen, free, 0.05": runs(FreeGated(0.05)),
+        "frozen, free, 0.15": runs(FreeGated(0.15)),
+        "frozen, free, 0.3": runs(FreeGated(0.3)),
+        "not frozen, free, 0.15": runs(nets.Gated(0.15, frozen=False)),
     }
+
+
+def part_seeds():
+    """Three starts and streams of samples of one world: the share of directions that each two have in common."""
+    price = json.loads(FILE.read_text("utf-8"))["main"]["price"]
+    choices = {
+        "L1": (nets.ReluL1(price["L1"]), 128),
+        "Gated": (nets.Gated(price["Gated"]), 128),
+        "TopK": (nets.TopK(ACTIVE), 128),
+        "TopK, 256 latents": (nets.TopK(ACTIVE), 256),
+    }
+    found = {}
+    for name, (net, latents) in choices.items():
+        D = [train(net, seed, world=0, latents=latents)[2].W2.T for seed in FEWER]
+        found[name] = [round(recovery(D[i], D[j]).found, 4) for i, j in ((0, 1), (0, 2), (1, 2))]
+    return found
 
 
 PARTS = {name.removeprefix("part_"): f for name, f in list(globals().items()) if name.startswith("part_")}

@@ -81,7 +81,7 @@ def failures(report):
 def try_out(python, jobs):
     """What does not hold with the packages of this Python, a line for each."""
     report = VENV / "report.xml"
-    tests = [python, "-m", "pytest", "-q", "-n", jobs, "--dist", "loadscope"]
+    tests = [python, "-m", "pytest", "-q", "-n", jobs, "--dist", "loadscope", "--no-loadscope-reorder"]
     tests += ["--continue-on-collection-errors", f"--junitxml={report}"]
     one_thread = {"OPENBLAS_NUM_THREADS": "1", "OMP_NUM_THREADS": "1"}
     report.unlink(missing_ok=True)

@@ -44,10 +44,11 @@ class Contractive(NamedTuple):
         error = (Z3 if out is None else out.A) - target
         delta3 = error if out is None else error * out.A * out.rest
         slope, size = codes.A * codes.rest, np.sum(W1 * W1, axis=1)
+        # The part of the penalty is:  # (eq-contractive-delta)
         delta2 = (delta3 @ W2) * slope + 2 * self.lam * slope**2 * (codes.rest - codes.A) * size
-        squares = np.sum(slope**2, axis=0)
+        squares = np.sum(slope**2, axis=0)  # (eq-contractive-norm)
         gradient = Params(
-            W1=delta2.T @ X + 2 * self.lam * squares[:, np.newaxis] * W1,
+            W1=delta2.T @ X + 2 * self.lam * squares[:, np.newaxis] * W1,  # (eq-contractive-gradient)
             b1=delta2.sum(axis=0),
             W2=delta3.T @ codes.A,
             b2=delta3.sum(axis=0),

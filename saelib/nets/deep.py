@@ -100,7 +100,7 @@ class Deep(NamedTuple):
         activations = [X]
         for (W, b), name in zip(params.encoder, self.names()[0], strict=True):
             Z = activations[-1] @ W.T + b
-            activations.append(FUNCTIONS[name][0](Z))
+            activations.append(FUNCTIONS[name][0](Z))  # (eq-deep-forward)
         return DeepCodes(Z, activations[-1], tuple(activations[:-1]))
 
     def _up(self, params, A):
@@ -130,8 +130,8 @@ class Deep(NamedTuple):
         for (W, _), name, below, A in zip(
             reversed(layers), reversed(sum(self.names(), ())), activations[-2::-1], activations[:0:-1], strict=True
         ):
-            delta = error if dA is None else dA * FUNCTIONS[name][1](A)
-            gradient.append(Layer(delta.T @ below, delta.sum(axis=0)))
+            delta = error if dA is None else dA * FUNCTIONS[name][1](A)  # (eq-deep-delta)
+            gradient.append(Layer(delta.T @ below, delta.sum(axis=0)))  # (eq-deep-gradient)
             dA = delta @ W
         gradient, n = gradient[::-1], len(params.encoder)
         return float(loss), DeepParams(tuple(gradient[:n]), tuple(gradient[n:]))

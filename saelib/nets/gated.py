@@ -5,7 +5,7 @@ from typing import NamedTuple
 import numpy as np
 
 from .._checks import nonnegative, whole_number
-from ..architecture import as_it_is, free, no_decay
+from ..architecture import free, no_decay
 from ..network import Params
 from . import _latents
 
@@ -36,7 +36,9 @@ class Gated(NamedTuple):
     Through a gate passes no gradient; so it learns from two more terms beside half the squared error: with
     g_j = ReLU(u_j + b_gate_j), mu times sum_j g_j |d_j|, where d_j is latent j's column of ``W2``, and half the squared
     error of the reconstruction from g.  In that, the paper holds the decoder fixed (``frozen=True``: ``W2`` and ``b2``
-    get no gradient from it).  SAELens does not, and has no halves: its coefficient is ``2 * mu``, its cost twice this.
+    get no gradient from it), and the columns of ``W2`` have length one after each step: of free length they shrink to
+    nothing.  SAELens does neither (``frozen=False``), and has no halves: its coefficient is ``2 * mu``, its cost twice
+    this.
     """
 
     mu: float
@@ -66,7 +68,13 @@ class Gated(NamedTuple):
     def summary(self, codes):
         return _latents.active(codes)
 
-    penalty, decay, constrain = free, no_decay, as_it_is
+    penalty, decay = free, no_decay
+
+    def constrain(self, params):
+        return params._replace(W2=_latents.unit_columns(params.W2)) if self.frozen else params
+
+    def project(self, params, gradient):
+        return _latents.without_radial_part(params, gradient) if self.frozen else gradient
 
     def backward(self, params, X, target, codes, price):
         W1, _, r_mag, _, W2, b2 = params
@@ -81,9 +89,9 @@ class Gated(NamedTuple):
         gradient = GatedParams(
             W1=dU.T @ (X - b2),
             b_gate=dZ.sum(axis=0),
-            r_mag=np.sum(dM * codes.U, axis=0) * np.exp(r_mag),  # (eq-gated-by-magnitudes)
+            r_mag=np.sum(dM * codes.U, axis=0) * np.exp(r_mag),  # (eq-gated-deltas)
             b_mag=dM.sum(axis=0),
-            W2=dW2 if self.frozen else dW2 + miss.T @ G,  # (eq-gated-frozen)
+            W2=dW2 if self.frozen else dW2 + miss.T @ G,  # (eq-gated-deltas)
             b2=db2 if self.frozen else db2 + miss.sum(axis=0),
         )
         squares = np.sum(error**2, dtype=float) + np.sum(miss**2, dtype=float)

@@ -49,16 +49,33 @@ class Toy(NamedTuple):
         return Codes(Z, Z)
 
     def decode(self, params, A):
-        return np.clip(A @ params.W + params.b, 0, None)
+        return np.clip(A @ params.W + params.b, 0, None)  # (eq-toy-model)
 
     summary, penalty, decay, constrain = nothing, free, no_decay, as_it_is
 
     def backward(self, params, X, target, codes, price):
         X_hat = self.decode(params, codes.A)
         error, weights = X_hat - target, self.weights(X.shape[1]).astype(X.dtype)
-        delta = weights * error * (X_hat > 0)
-        dW = codes.A.T @ delta + (delta @ params.W.T).T @ X
-        return float(np.sum(weights * error**2, dtype=float) / 2), ToyParams(dW, delta.sum(axis=0))
+        delta = weights * error * (X_hat > 0)  # (eq-toy-delta)
+        dW = codes.A.T @ delta + (delta @ params.W.T).T @ X  # (eq-toy-gradient)
+        loss = np.sum(weights * error**2, dtype=float) / 2  # (eq-toy-cost)
+        return float(loss), ToyParams(dW, delta.sum(axis=0))
+
+    mistakes = """
+        decoder only |  + (delta @ params.W.T).T @ X |  |
+                W has its part as the decoder only, a delta^T: it is the encoder too, which adds (W delta) x^T
+        encoder only | codes.A.T @ delta + (delta @ params.W.T).T @ X | (delta @ params.W.T).T @ X |
+                W has its part as the encoder only, (W delta) x^T: it is the decoder too, which adds a delta^T
+        averaged | codes.A.T @ delta + (delta @ params.W.T).T @ X |
+                (codes.A.T @ delta + (delta @ params.W.T).T @ X) / 2 |
+                the two parts of W are averaged: they add up
+        slope forgotten | weights * error * (X_hat > 0) | weights * error |
+                the slope of the ReLU is forgotten in delta: it is 0 where the output is 0
+        importance forgotten | weights * error * (X_hat > 0) | error * (X_hat > 0) |
+                the importances are forgotten in delta: I_i multiplies the error of feature i
+        importance squared | weights * error * (X_hat > 0) | weights**2 * error * (X_hat > 0) |
+                the importances are squared in delta: each multiplies a squared error once
+    """
 
 
 EXAMPLES = (Toy(), Toy(0.7))

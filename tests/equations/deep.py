@@ -4,7 +4,8 @@ import numpy as np
 from mpmath import mp
 from scipy.special import log_softmax
 
-from saelib import nets, stacks
+from saelib import Params, nets, stacks
+from saelib.book._tutor import backward
 from saelib.nets.deep import DeepParams, Layer
 from tests.equations import error, f, slopes, verifies
 
@@ -37,80 +38,101 @@ def as_params(layers):
     return DeepParams(*(tuple(Layer(*layer) for layer in part) for part in (layers[:half], layers[half:])))
 
 
-def activations(layers, X):
-    net = nets.Deep((3,), code="sigmoid")
-    return net.decode(as_params(layers), net.encode(as_params(layers), X).A)
+NET = nets.Deep((3,), code="sigmoid")
+
+
+def encoder_with(change):
+    """Return the library's encoder of a stack whose layers are changed first."""
+    return lambda net, params, X: net.encode(params._replace(encoder=change(params.encoder)), X)
+
+
+def all_codes(codes):
+    return np.hstack([*codes.below, codes.A])
 
 
 @verifies(
     "eq-deep-forward",
-    formula=activations,
+    formula=nets.Deep.encode,
     wrong={
-        "the last bias is missing": lambda layers, X: activations(
-            [*layers[:-1], (layers[-1][0], 0 * layers[-1][1])], X
-        ),
-        "the layers in reverse": lambda layers, X: activations(layers[::-1], X),
-        "a layer is left out": lambda layers, X: activations([layers[0], layers[-1]], X),
-        "without the biases": lambda layers, X: activations([(W, 0 * b) for W, b in layers], X),
+        "the last bias is missing": encoder_with(lambda up: (*up[:-1], Layer(up[-1].W, 0 * up[-1].b))),
+        "the layers in reverse": encoder_with(lambda up: up[::-1]),
+        "a layer twice": encoder_with(lambda up: (up[0], Layer(up[1].W @ up[1].W.T @ up[1].W, up[1].b))),
+        "without the biases": encoder_with(lambda up: tuple(Layer(W, 0 * b) for W, b in up)),
     },
     method="index loops",
 )
 def deep_forward_pass(formula, rng):
-    """The outputs of `nets.Deep`, against loops over layers and units in 30 digits."""
-    layers, X = stack(rng)
-    return error(formula(layers, X), [on_top(layers, x)[1][-1] for x in X])
+    """All activations up to the code, of three stacks, against loops over layers and units in 30 digits."""
+    worst = 0.0
+    for _ in range(3):
+        layers, X = stack(rng)
+        expected = [np.concatenate(on_top(layers[:2], x)[1]) for x in X]
+        worst = max(worst, error(all_codes(formula(NET, as_params(layers), X)), expected))
+    return worst
+
+
+def deltas_of(gradient):
+    """Return the deltas of one example, layer by layer: the gradients of the biases."""
+    return [layer.b for part in gradient for layer in part]
+
+
+def deep_backward(layers, X, formula):
+    params = as_params(layers)
+    return formula(NET, params, X, X, NET.encode(params, X), None)[1]
+
+
+def deep_mistake(right, wrong):
+    """Return the library's backward pass with another text in place of this one."""
+    return backward.changed(NET, (right, wrong))
+
+
+SLOPED = "dA * FUNCTIONS[name][1](A)"
 
 
 @verifies(
     "eq-deep-delta",
-    formula=lambda W, delta, a: (W.T @ delta) * a * (1 - a),
+    formula=nets.Deep.backward,
     wrong={
-        "f' is missing": lambda W, delta, a: W.T @ delta,
-        "f' of the layer above": lambda W, delta, a: W.T @ (delta * delta * (1 - delta)),
-        "one unit above alone": lambda W, delta, a: W[0] * delta[0] * a * (1 - a),
-        "the sign": lambda W, delta, a: -(W.T @ delta) * a * (1 - a),
+        "f' is missing": deep_mistake(SLOPED, "dA"),
+        "the slope with respect to a": deep_mistake(SLOPED, "dA * (1 - 2 * A)"),
+        "one unit above alone": deep_mistake("dA = delta @ W", "dA = delta[:, :1] @ W[:1]"),
+        "the sign": deep_mistake("dA = delta @ W", "dA = -delta @ W"),
     },
     method="finite differences",
 )
 def deep_delta(formula, rng):
-    """The recurrence from layer 4 to layer 3, against nudging the biases, and so the pre-activations, of layer 3."""
+    """The deltas of all layers, against nudging each layer's biases, and so its pre-activations, in 30 digits."""
     layers, X = stack(rng)
-    x, A = X[0], on_top(layers, X[0])[1]
-
-    def delta_of(k):
-        (W, b), rest = layers[k], layers[k + 1 :]
-        return slopes(lambda c: loss([*layers[:k], (W, c), *rest], x), b)
-
-    above = np.array(delta_of(2), dtype=float)
-    return error(formula(layers[2][0], above, np.array(A[2], dtype=float)), delta_of(1))
+    found, worst = deltas_of(deep_backward(layers, X[:1], formula)), 0.0
+    for k, (W, b) in enumerate(layers):
+        expected = slopes(lambda c, k=k, W=W: loss([*layers[:k], (W, c), *layers[k + 1 :]], X[0]), b)
+        worst = max(worst, error(found[k], expected))
+    return worst
 
 
 @verifies(
     "eq-deep-gradient",
-    formula=lambda Delta, A: (Delta.T @ A / len(A), Delta.mean(axis=0)),
+    formula=nets.Deep.backward,
     wrong={
-        "the sum over the examples": lambda Delta, A: (Delta.T @ A, Delta.sum(axis=0)),
-        "transposed": lambda Delta, A: (A.T @ Delta / len(A), Delta.mean(axis=0)),
-        "the first example alone": lambda Delta, A: (np.outer(Delta[0], A[0]), Delta[0]),
-        "the bias without its mean": lambda Delta, A: (Delta.T @ A / len(A), Delta.sum(axis=0)),
+        "the deltas squared": deep_mistake("delta.T @ below", "(delta**2).T @ below"),
+        "the activations above": deep_mistake("delta.T @ below", "delta.T @ A[:, : below.shape[1]]"),
+        "the first example alone": deep_mistake("delta.T @ below", "delta[:1].T @ below[:1]"),
+        "the bias without the other examples": deep_mistake("delta.sum(axis=0)", "delta[0]"),
     },
     method="finite differences",
 )
 def deep_gradient(formula, rng):
-    """Gradient of the second layer out of the deltas, each by nudging its example, against nudging each weight."""
+    """The sums over three examples of the second layer's gradient, against nudging each weight and bias, over m."""
     layers, X = stack(rng)
     W, b = layers[1]
 
-    def with_layer(W, b, x):
-        return loss([layers[0], (W, b), *layers[2:]], x)
+    def J(W, b):
+        return sum(loss([layers[0], (W, b), *layers[2:]], x) for x in X) / len(X)
 
-    Delta = np.array([slopes(lambda c, x=x: with_layer(W, c, x), b) for x in X], dtype=float)
-    below = np.array([on_top(layers, x)[1][1] for x in X], dtype=float)
-    by_W, by_b = formula(Delta, below)
-    expected = slopes(lambda P: sum(with_layer(P, b, x) for x in X) / len(X), W)
+    found = deep_backward(layers, X, formula).encoder[1]
     return max(
-        error(by_W, expected),
-        error(by_b, slopes(lambda c: sum(with_layer(W, c, x) for x in X) / len(X), b)),
+        error(found.W / len(X), slopes(lambda P: J(P, b), W)),
+        error(found.b / len(X), slopes(lambda c: J(W, c), b)),
     )
 
 
@@ -132,27 +154,49 @@ def signal_variance(formula, rng):
     return error(formula(a, sigma), expected)
 
 
+class Signs(np.random.Generator):
+    """Draws signs in place of normal numbers: for 64 units above 6, every choice of signs once."""
+
+    def normal(self, *, size):
+        units, below = size
+        return np.array([[1 if n >> k & 1 else -1 for k in range(below)] for n in range(units)], dtype=float)
+
+
+def start_with(factor):
+    """Return `he_start` with the second layer's weights changed by a factor that depends on the units around it."""
+
+    def wrong(net, n_visible, n_hidden, rng):
+        start = stacks.he_start(net, n_visible, n_hidden, rng)
+        first, (W, b) = start.encoder
+        return start._replace(encoder=(first, Layer(factor(*W.shape) * W, b)))
+
+    return wrong
+
+
 @verifies(
     "eq-he",
-    formula=lambda below: 2 / below,
+    formula=stacks.he_start,
     wrong={
-        "g = 1": lambda below: 1 / below,
-        "the units above as well": lambda below: 4 / (below + 1),
-        "the standard deviation for the variance": lambda below: (2 / below) ** 0.5,
+        "g = 1": start_with(lambda units, below: 0.5**0.5),
+        "the units above as well": start_with(lambda units, below: (2 * below / (units + below)) ** 0.5),
+        "the variance for the standard deviation": start_with(lambda units, below: (2 / below) ** 0.5),
     },
     method="index loops",
 )
 def he_keeps_the_mean_square(formula, rng):
-    """Over all signs of weights and of the units' common direction, ReLUs of a layer with this variance give back a^2.
+    """The mean square of 64 units above 6 linear units or 6 ReLUs is that of the 6, where the weights have all signs.
 
-    All 2^6 signs of six weights: z and -z come in pairs, so the mean of relu(z)^2 is exact.
+    z and -z come in pairs there, so the mean over the units is exact.
     """
-    a = rng.uniform(0.1, 1, 6)
-    sigma, total = formula(6) ** 0.5, 0.0
-    for n in range(64):
-        z = sum(sigma * (1 if n >> k & 1 else -1) * a[k] for k in range(6))
-        total += max(z, 0.0) ** 2 / 64
-    return error(total, np.mean(a**2))
+    a, signs, worst = rng.uniform(0.1, 1, 6), Signs(np.random.PCG64(0)), 0.0
+    for hidden in ("linear", "relu"):
+        W = formula(nets.Deep((6,), hidden=hidden), 6, 64, signs).encoder[1].W
+        total = 0.0
+        for row in W:
+            z = sum(w * v for w, v in zip(row, a, strict=True))
+            total += (z if hidden == "linear" else max(z, 0.0)) ** 2 / len(W)
+        worst = max(worst, error(total, np.mean(a**2)))
+    return worst
 
 
 def sigmoid_codes(W1, b1, x):
@@ -176,20 +220,36 @@ def slope_of(W1, b1, x):
     return a, a * (1 - a)
 
 
+def contract(params, X, lam, formula):
+    """Return loss and gradient of `nets.Contractive`, summed over the examples."""
+    net = nets.Contractive(lam)
+    return formula(net, params, X, X, net.encode(params, X), None)
+
+
+def contractive_mistake(right, wrong):
+    return backward.changed(nets.Contractive(0.7), (right, wrong))
+
+
+def contractive(rng):
+    W1, b1, x = encoder(rng)
+    return Params(W1, b1, rng.normal(size=(4, 3)), rng.normal(size=4)), x
+
+
 @verifies(
     "eq-contractive-norm",
-    formula=lambda s, W1: np.sum(s**2 * np.sum(W1**2, axis=1)),
+    formula=nets.Contractive.backward,
     wrong={
-        "the slopes not squared": lambda s, W1: np.sum(s * np.sum(W1**2, axis=1)),
-        "the square of the sum": lambda s, W1: np.sum(s**2 * np.sum(W1, axis=1) ** 2),
-        "a sum times a sum": lambda s, W1: np.sum(s**2) * np.sum(W1**2),
+        "the slopes not squared": contractive_mistake("np.sum(slope**2, axis=0)", "np.sum(slope, axis=0)"),
+        "the square of the sum": contractive_mistake("np.sum(W1 * W1, axis=1)", "np.sum(W1, axis=1) ** 2"),
+        "a sum times a sum": contractive_mistake("np.sum(squares * size, ", "np.sum(squares) * np.sum(size, "),
     },
     method="finite differences",
 )
 def contractive_norm(formula, rng):
-    """The sum over units, against the squares of all derivatives of the code, by differences, added up."""
-    W1, b1, x = encoder(rng)
-    return error(formula(slope_of(W1, b1, x)[1], W1), code_derivatives(W1, b1, x))
+    """What the loss has more with lam = 1 than with 0, against the squares of all derivatives of the code, added up."""
+    params, x = contractive(rng)
+    with_it, without = (contract(params, x[np.newaxis], lam, formula)[0] for lam in (1.0, 0.0))
+    return error(with_it - without, code_derivatives(params.W1, params.b1, x))
 
 
 def penalty(W1, b1, x):
@@ -199,35 +259,29 @@ def penalty(W1, b1, x):
 
 @verifies(
     "eq-contractive-delta",
-    formula=lambda lam, a, s, W1: 2 * lam * s**2 * (1 - 2 * a) * np.sum(W1**2, axis=1),
+    formula=nets.Contractive.backward,
     wrong={
-        "the 2 is missing": lambda lam, a, s, W1: lam * s**2 * (1 - 2 * a) * np.sum(W1**2, axis=1),
-        "1 - a for 1 - 2a": lambda lam, a, s, W1: 2 * lam * s**2 * (1 - a) * np.sum(W1**2, axis=1),
-        "one slope for two": lambda lam, a, s, W1: 2 * lam * s * (1 - 2 * a) * np.sum(W1**2, axis=1),
+        "the 2 is missing": contractive_mistake("2 * self.lam * slope**2 * (", "self.lam * slope**2 * ("),
+        "1 - a for 1 - 2a": contractive_mistake("(codes.rest - codes.A) * size", "codes.rest * size"),
+        "one slope for two": contractive_mistake("self.lam * slope**2 * (codes", "self.lam * slope * (codes"),
     },
     method="finite differences",
 )
 def contractive_delta(formula, rng):
-    """The penalty's derivative by each pre-activation, against nudging the bias."""
-    W1, b1, x = encoder(rng)
-    a, s = slope_of(W1, b1, x)
-    return error(formula(0.7, a, s, W1), slopes(lambda c: 0.7 * penalty(W1, c, x), b1))
-
-
-def by_library(params, X, lam):
-    net = nets.Contractive(lam)
-    gradient = net.backward(params, X, X, net.encode(params, X), None)[1]
-    return gradient.W1 / len(X), gradient.b1 / len(X)
+    """What the deltas have more with lam = 0.7 than with 0, against nudging the bias in the penalty."""
+    params, x = contractive(rng)
+    with_it, without = (contract(params, x[np.newaxis], lam, formula)[1].b1 for lam in (0.7, 0.0))
+    return error(with_it - without, slopes(lambda c: 0.7 * penalty(params.W1, c, x), params.b1))
 
 
 @verifies(
     "eq-contractive-gradient",
-    formula=by_library,
+    formula=nets.Contractive.backward,
     wrong={
-        "without the penalty": lambda params, X, lam: by_library(params, X, 0),
-        "half the penalty": lambda params, X, lam: by_library(params, X, lam / 2),
-        "the sum over the examples": lambda params, X, lam: tuple(len(X) * g for g in by_library(params, X, lam)),
-        "the penalty's sign": lambda params, X, lam: by_library(params, X, -lam),
+        "without the penalty": contractive_mistake("2 * self.lam * ", "0 * self.lam * "),
+        "half the penalty": contractive_mistake("2 * self.lam * ", "self.lam * "),
+        "the slope once": contractive_mistake("np.sum(slope**2, axis=0)", "np.sum(slope, axis=0)"),
+        "the penalty's sign": contractive_mistake("2 * self.lam * ", "-2 * self.lam * "),
     },
     method="finite differences",
 )
@@ -245,10 +299,10 @@ def contractive_gradient(formula, rng):
             total += sum((o - t) ** 2 for o, t in zip(out, x, strict=True)) / 2 + 0.7 * penalty(W1, b1, x)
         return total / len(X)
 
-    by_W1, by_b1 = formula(params, X, 0.7)
+    found = contract(params, X, 0.7, formula)[1]
     return max(
-        error(by_W1, slopes(lambda W1: cost(W1, params.b1), params.W1)),
-        error(by_b1, slopes(lambda b1: cost(params.W1, b1), params.b1)),
+        error(found.W1 / len(X), slopes(lambda W1: cost(W1, params.b1), params.W1)),
+        error(found.b1 / len(X), slopes(lambda b1: cost(params.W1, b1), params.b1)),
     )
 
 
@@ -323,21 +377,24 @@ def softmax_of_scores(formula, rng):
     return error(formula(Z), np.exp(log_softmax(Z, axis=1)))
 
 
+def classifier_mistake(wrong):
+    """Return the library's backward pass of a classifier with another delta."""
+    return backward.changed(stacks.Classifier(()), ("delta = softmax(Z) - target", f"delta = {wrong}"))
+
+
 @verifies(
     "eq-softmax-delta",
-    formula=lambda z, t: stacks.softmax(z[np.newaxis])[0] - t,
+    formula=stacks.Classifier.backward,
     wrong={
-        "the sign": lambda z, t: t - stacks.softmax(z[np.newaxis])[0],
-        "a slope too many": lambda z, t: (
-            (stacks.softmax(z[np.newaxis])[0] - t)
-            * stacks.softmax(z[np.newaxis])[0]
-            * (1 - stacks.softmax(z[np.newaxis])[0])
-        ),
-        "the probabilities alone": lambda z, t: stacks.softmax(z[np.newaxis])[0],
+        "the sign": classifier_mistake("target - softmax(Z)"),
+        "a slope too many": classifier_mistake("(softmax(Z) - target) * softmax(Z) * (1 - softmax(Z))"),
+        "the probabilities alone": classifier_mistake("softmax(Z)"),
     },
     method="finite differences",
 )
 def softmax_delta(formula, rng):
-    """The difference of output and target, against nudging the scores in -log p, in 30 digits."""
-    z, t = rng.normal(size=4), np.eye(4)[2]
-    return error(formula(z, t), slopes(lambda v: mp.log(sum(mp.exp(u) for u in v)) - v[2], z))
+    """The gradient of the last biases of one example, against nudging the scores in -log p, in 30 digits."""
+    z, t, net = rng.normal(size=4), np.eye(4)[[2]], stacks.Classifier(())
+    params, X = stacks.Stack((Layer(np.zeros((4, 1)), z),)), np.zeros((1, 1))
+    found = formula(net, params, X, t, net.encode(params, X), None)[1].layers[0].b
+    return error(found, slopes(lambda v: mp.log(sum(mp.exp(u) for u in v)) - v[2], z))

@@ -9,7 +9,7 @@ from functools import partial
 import mpmath
 import numpy as np
 from mpmath import mp
-from scipy import optimize, stats
+from scipy import optimize
 
 import saelib
 from saelib import nets
@@ -146,24 +146,6 @@ def reconstructions_by_loops(formula, rng):
     return error(formula(nets.ReluL1(PRICE), params, A), [decode(params.W2, params.b2, a) for a in A])
 
 
-@verifies(
-    "eq-latent-by-code",
-    formula=lambda W2, e: np.array([sum(e[i] * W2[i, j] for i in range(len(e))) for j in range(W2.shape[1])]),
-    wrong={
-        "twice as large": lambda W2, e: 2 * e @ W2,
-        "the sign turned": lambda W2, e: -e @ W2,
-        "by directions of length one": lambda W2, e: e @ (W2 / np.linalg.norm(W2, axis=0)),
-    },
-    method="finite differences",
-)
-def error_by_activations(formula, rng):
-    """The derivative of half the squared error with respect to each activation, by nudging it."""
-    params, X = latents(rng, m=1)
-    a = rng.uniform(size=5)
-    e = np.array(decode(params.W2, params.b2, a), float) - X[0]
-    return error(formula(params.W2, e), slopes(lambda a: reconstruction(params, [a], X), a))
-
-
 def delta_of(pull, a, slope):
     return (pull + PRICE) * slope
 
@@ -190,46 +172,6 @@ def deltas_by_nudging(formula, rng):
         return reconstruction(params, [a], X) + PRICE * sum(a)
 
     return error(formula(pull, a, (z > 0).astype(float)), slopes(cost, z))
-
-
-def of_one_sample(params, x, delta, e, a):
-    """Return the four derivatives of one sample, entry by entry."""
-    s, n = params.W1.shape
-    return saelib.Params(
-        np.array([[delta[j] * (x[i] - params.b2[i]) for i in range(n)] for j in range(s)]),
-        delta,
-        np.array([[e[i] * a[j] for j in range(s)] for i in range(n)]),
-        np.array([e[i] - sum(delta[j] * params.W1[j, i] for j in range(s)) for i in range(n)]),
-    )
-
-
-def but(name, change):
-    def wrong(params, x, delta, e, a):
-        right = of_one_sample(params, x, delta, e, a)
-        return right._replace(**{name: change(params, x, delta, e, a)})
-
-    return wrong
-
-
-@verifies(
-    "eq-latent-by-parameters",
-    formula=of_one_sample,
-    wrong={
-        "the input is not centered": but("W1", lambda p, x, delta, e, a: np.outer(delta, x)),
-        "the bias only as the decoder has it": but("b2", lambda p, x, delta, e, a: e),
-        "the encoder's part with the wrong sign": but("b2", lambda p, x, delta, e, a: e + delta @ p.W1),
-        "pre-activations in the decoder": but("W2", lambda p, x, delta, e, a: np.outer(e, (x - p.b2) @ p.W1.T + p.b1)),
-    },
-    method="finite differences",
-)
-def derivatives_of_one_sample(formula, rng):
-    """The derivatives of one sample's half squared error, of a ReLU net, with respect to each parameter."""
-    params, X = latents(rng, m=1)
-    params = params._replace(b1=np.abs(params.b1) + np.array([3, 3, 3, -3, -3]))  # some are on, some off
-    a = np.array(rectified(pre(params, X))[0], float)
-    e = np.array(decode(params.W2, params.b2, a), float) - X[0]
-    found = formula(params, X[0], (e @ params.W2) * (a > 0), e, a)
-    return gradient_error(found, partial(l1_by_loops, X=X, mu=0), params, params._fields)
 
 
 relu_backward, topk_backward, jump_backward = nets.ReluL1.backward, nets.TopK.backward, nets.JumpReLU.backward
@@ -289,31 +231,6 @@ def weighted_cost_by_loops(formula, rng):
     """Half the squared error plus the weighted activations, by loops."""
     params, X = latents(rng)
     return error(backward(nets.ReluL1(PRICE), params, X, formula)[0], l1_by_loops(params, X))
-
-
-def l1_delta(net, params, X, target, codes, price, *, weight=True, gate=True, sign=1):
-    ell = np.linalg.norm(params.W2, axis=0) if weight else 1
-    delta = (net.decode(params, codes.A) - X) @ params.W2 + sign * net.mu * ell
-    delta = delta * (codes.A > 0) if gate else delta
-    return 0, saelib.Params(delta.T @ (X - params.b2), delta.sum(axis=0), None, None)
-
-
-@verifies(
-    "eq-l1-delta",
-    formula=relu_backward,
-    wrong={
-        "without the lengths": partial(l1_delta, weight=False),
-        "latents that are off learn too": partial(l1_delta, gate=False),
-        "the penalty is a reward": partial(l1_delta, sign=-1),
-        "without the penalty": partial(l1_delta, sign=0),
-    },
-    method="finite differences",
-)
-def weighted_l1_by_the_encoder(formula, rng):
-    """The derivatives of the weighted cost with respect to the encoder's weights and biases, by nudging each."""
-    params, X = latents(rng)
-    _, gradient = backward(nets.ReluL1(PRICE), params, X, formula)
-    return gradient_error(gradient, partial(l1_by_loops, X=X), params, ("W1", "b1"))
 
 
 def l1_decoder(net, params, X, target, codes, price, *, part):
@@ -413,21 +330,6 @@ def gradient_of_directions(formula, rng):
 
 
 # --- where b_dec starts, and revival ----------------------------------------------------------------------------
-@verifies(
-    "eq-geometric-median",
-    formula=lambda X, b: np.sum((b - X) / np.linalg.norm(b - X, axis=1, keepdims=True), axis=0),
-    wrong={
-        "the mean's condition": lambda X, b: np.sum(b - X, axis=0),
-        "turned round": lambda X, b: np.sum((X - b) / np.linalg.norm(b - X, axis=1, keepdims=True), axis=0),
-        "over squared distances": lambda X, b: np.sum((b - X) / np.sum((b - X) ** 2, axis=1, keepdims=True), axis=0),
-    },
-    method="finite differences",
-)
-def unit_vectors_are_the_gradient(formula, rng):
-    """The gradient of the sum of distances, which is zero at their minimum, by nudging the point."""
-    X, b = rng.normal(size=(7, 3)), rng.normal(size=3)
-    total = slopes(lambda b: sum(mp.sqrt(sum((p - q) ** 2 for p, q in zip(b, x, strict=True))) for x in X), b)
-    return error(formula(X, b), total)
 
 
 def weiszfeld(X, b):
@@ -497,28 +399,6 @@ def a_dead_latent_points_to_the_worst_sample(formula, rng):
 # --- TopK, AuxK, BatchTopK --------------------------------------------------------------------------------------
 def topk_by_loops(params, X, k=2):
     return reconstruction(params, [largest(row, k) for row in rectified(pre(params, X))], X)
-
-
-def topk_delta(net, params, X, target, codes, price, *, mask):
-    delta = (net.decode(params, codes.A) - X) @ params.W2 * mask(codes)
-    return 0, saelib.Params(delta.T @ (X - params.b2), delta.sum(axis=0), None, None)
-
-
-@verifies(
-    "eq-topk-delta",
-    formula=topk_backward,
-    wrong={
-        "all that are positive learn": partial(topk_delta, mask=lambda codes: codes.Z > 0),
-        "all learn": partial(topk_delta, mask=lambda codes: 1),
-        "the activation in place of its slope": partial(topk_delta, mask=lambda codes: codes.A),
-    },
-    method="finite differences",
-)
-def chosen_latents_learn(formula, rng):
-    """The derivatives with respect to the encoder of a net whose latents are chosen by sorting, by nudging."""
-    params, X = latents(rng)
-    _, gradient = backward(nets.TopK(2), params, X, formula)
-    return gradient_error(gradient, partial(topk_by_loops, X=X), params, ("W1", "b1"))
 
 
 def dead_case(rng):
@@ -795,22 +675,6 @@ def smoothed_loss_by_nudging(formula, rng):
         return error(gradient.threshold, expected)
 
 
-@verifies(
-    "eq-window-empty",
-    formula=lambda q, m: (1 - q) ** m,
-    wrong={
-        "the window is full": lambda q, m: q**m,
-        "one sample": lambda q, m: 1 - q,
-        "at most one in it": lambda q, m: (1 - q) ** m + m * q * (1 - q) ** (m - 1),
-    },
-    method="independent library",
-)
-def no_sample_in_the_window(formula, rng):
-    """The probability of no success in m trials, as SciPy's binomial distribution has it."""
-    q = rng.uniform(0, 0.01, 5)
-    return error(formula(q, 512), stats.binom.pmf(0, 512, q))
-
-
 # --- Gated ------------------------------------------------------------------------------------------------------
 def gated_by_loops(params, X, mu=PRICE, decoder=None):
     """Return the three terms' sum; the gates' reconstruction uses ``decoder``'s W2 and b2 where given."""
@@ -887,29 +751,12 @@ def gated_cost_by_loops(formula, rng):
 
 
 def gated_gradient(net, params, X, target, codes, price, *, through=True, price_on=True, slope=True, unit=True):
+    loss, right = gated_backward(net, params, X, target, codes, price)
     G, ell = np.clip(codes.Z, 0, None), np.linalg.norm(params.W2, axis=0)
     dM = (net.decode(params, codes.A) - X) @ params.W2 * (codes.A > 0)
     dZ = ((net.decode(params, G) - X) @ params.W2 + price_on * net.mu * ell) * (G > 0) * unit
     dU = through * dM * (np.exp(params.r_mag) if slope else 1) + dZ
-    return 0, GatedParams(dU.T @ (X - params.b2), dZ.sum(axis=0), None, dM.sum(axis=0), None, None)
-
-
-@verifies(
-    "eq-gated-deltas",
-    formula=gated_backward,
-    wrong={
-        "the gates learn nothing": partial(gated_gradient, unit=0),
-        "without the price": partial(gated_gradient, price_on=0),
-        "the magnitudes do not reach the weights": partial(gated_gradient, through=0),
-        "without the slope of the magnitudes": partial(gated_gradient, slope=False),
-    },
-    method="finite differences",
-)
-def gated_deltas_by_nudging(formula, rng):
-    """The derivatives with respect to weights and both biases; no nudge is large enough to move a gate."""
-    params, X = gating(rng)
-    _, gradient = backward(nets.Gated(PRICE), params, X, formula)
-    return gradient_error(gradient, partial(gated_by_loops, X=X), params, ("W1", "b_gate", "b_mag"))
+    return loss, right._replace(W1=dU.T @ (X - params.b2), b_gate=dZ.sum(axis=0), b_mag=dM.sum(axis=0))
 
 
 def r_mag(rule):
@@ -918,23 +765,6 @@ def r_mag(rule):
         return rule(dM, c["codes"], c["params"].r_mag)
 
     return altered(gated_backward, r_mag=change)
-
-
-@verifies(
-    "eq-gated-by-magnitudes",
-    formula=gated_backward,
-    wrong={
-        "as for a bias": r_mag(lambda dM, c, r: dM.sum(axis=0)),
-        "without exp": r_mag(lambda dM, c, r: np.sum(dM * c.U, axis=0)),
-        "the activation in place of u": r_mag(lambda dM, c, r: np.sum(dM * c.A, axis=0)),
-    },
-    method="finite differences",
-)
-def magnitudes_by_nudging(formula, rng):
-    """The derivative with respect to the logarithm of each magnitude's slope."""
-    params, X = gating(rng)
-    _, gradient = backward(nets.Gated(PRICE), params, X, formula)
-    return gradient_error(gradient, partial(gated_by_loops, X=X), params, ("r_mag",))
 
 
 def gated_decoder(gates, price=1):
@@ -948,20 +778,25 @@ def gated_decoder(gates, price=1):
 
 
 @verifies(
-    "eq-gated-frozen",
+    "eq-gated-deltas",
     formula=gated_backward,
     wrong={
+        "the gates learn nothing": partial(gated_gradient, unit=0),
+        "without the price": partial(gated_gradient, price_on=0),
+        "the magnitudes do not reach the weights": partial(gated_gradient, through=0),
+        "without the slope of the magnitudes": partial(gated_gradient, slope=False),
+        "the scale as a bias": r_mag(lambda dM, c, r: dM.sum(axis=0)),
+        "the scale without exp": r_mag(lambda dM, c, r: np.sum(dM * c.U, axis=0)),
         "the decoder is not frozen": gated_decoder(1),
-        "the price does not reach it": gated_decoder(0, price=0),
-        "the gates alone": gated_decoder(2),
+        "the price does not reach the decoder": gated_decoder(0, price=0),
     },
     method="finite differences",
 )
-def frozen_decoder_by_nudging(formula, rng):
-    """The derivative with respect to the decoder while the copy of it that the gates use stands still."""
+def gated_deltas_by_nudging(formula, rng):
+    """The derivatives with respect to each parameter while the copy of the decoder that the gates use stands still."""
     params, X = gating(rng)
     _, gradient = backward(nets.Gated(PRICE), params, X, formula)
-    return gradient_error(gradient, lambda p: gated_by_loops(p, X, decoder=params), params, ("W2",))
+    return gradient_error(gradient, lambda p: gated_by_loops(p, X, decoder=params), params, params._fields)
 
 
 # --- Matryoshka -------------------------------------------------------------------------------------------------
@@ -1017,110 +852,3 @@ def nested_gradient_by_nudging(formula, rng):
     params = JumpParams(*params, np.zeros(()))
     _, gradient = backward(NESTED, params, X, formula)
     return gradient_error(gradient, partial(nested_by_loops, X=X), params, ("W1", "b1", "W2", "b2"))
-
-
-# --- other libraries' conventions -------------------------------------------------------------------------------
-@verifies(
-    "eq-saelens-shift",
-    formula=lambda W1, b1, b2: b1 + W1 @ b2,
-    wrong={
-        "the bias as it is": lambda W1, b1, b2: b1,
-        "the sign turned": lambda W1, b1, b2: b1 - W1 @ b2,
-        "the decoder's bias alone": lambda W1, b1, b2: W1 @ b2,
-    },
-    method="index loops",
-)
-def an_input_that_is_not_centered(formula, rng):
-    """Pre-activations of centered inputs with the new bias are those of inputs as they are with the old one."""
-    params, X = latents(rng)
-    W1, b1, _, b2 = params
-    as_they_are = [[sum(w * x for w, x in zip(row, sample, strict=True)) for row in W1] for sample in X] + b1
-    return error(pre(params._replace(b1=formula(W1, b1, b2)), X), as_they_are)
-
-
-@verifies(
-    "eq-fold-lengths",
-    formula=lambda p, ell: p._replace(W1=p.W1 * ell[:, np.newaxis], b1=p.b1 * ell, W2=p.W2 / ell),
-    wrong={
-        "the encoder stays": lambda p, ell: p._replace(W2=p.W2 / ell),
-        "the bias stays": lambda p, ell: p._replace(W1=p.W1 * ell[:, np.newaxis], W2=p.W2 / ell),
-        "the decoder stays": lambda p, ell: p._replace(W1=p.W1 * ell[:, np.newaxis], b1=p.b1 * ell),
-        "the other way round": lambda p, ell: p._replace(W1=p.W1 / ell[:, np.newaxis], b1=p.b1 / ell, W2=p.W2 * ell),
-    },
-    method="index loops",
-)
-def choice_by_length(formula, rng):
-    """TopK that chooses by z_j |d_j|, by loops; the folded net, which chooses by its own z, must give the same."""
-    params, X = latents(rng)
-    ell = np.linalg.norm(params.W2, axis=0)
-    expected = []
-    for row in rectified(pre(params, X)):
-        scaled = largest([z * v for z, v in zip(row, ell, strict=True)], 2)
-        expected.append(decode(params.W2, params.b2, [a / v for a, v in zip(scaled, ell, strict=True)]))
-    folded = formula(params, ell)
-    if error(np.linalg.norm(folded.W2, axis=0), np.ones(5)) > 1e-12:
-        raise ValueError("columns must have length one")
-    return error([decode(folded.W2, folded.b2, largest(row, 2)) for row in rectified(pre(folded, X))], expected)
-
-
-def four(X, X_hat):
-    """Return residual and deviation of each sample and input."""
-    return (X - X_hat) ** 2, (X - X.mean(axis=0)) ** 2
-
-
-@verifies(
-    "eq-fvu-per-sample",
-    formula=lambda X, X_hat: np.mean(four(X, X_hat)[0].sum(axis=1) / four(X, X_hat)[1].sum(axis=1)),
-    wrong={
-        "the ratio of the sums": lambda X, X_hat: four(X, X_hat)[0].sum() / four(X, X_hat)[1].sum(),
-        "over the squared length": lambda X, X_hat: np.mean(four(X, X_hat)[0].sum(axis=1) / (X**2).sum(axis=1)),
-        "per input": lambda X, X_hat: np.mean(four(X, X_hat)[0].sum(axis=0) / four(X, X_hat)[1].sum(axis=0)),
-    },
-    method="index loops",
-)
-def unexplained_per_sample(formula, rng):
-    """The mean of each sample's own ratio, by loops."""
-    X, X_hat = rng.normal(size=(5, 3)) + 1, rng.normal(size=(5, 3))
-    mean = [sum(X[:, i]) / 5 for i in range(3)]
-    ratios = [
-        sum((X[n, i] - X_hat[n, i]) ** 2 for i in range(3)) / sum((X[n, i] - mean[i]) ** 2 for i in range(3))
-        for n in range(5)
-    ]
-    return error(formula(X, X_hat), sum(ratios) / 5)
-
-
-@verifies(
-    "eq-nmse",
-    formula=lambda X, X_hat: np.mean(four(X, X_hat)[0].sum(axis=1) / (X**2).sum(axis=1)),
-    wrong={
-        "over the deviation": lambda X, X_hat: np.mean(four(X, X_hat)[0].sum(axis=1) / four(X, X_hat)[1].sum(axis=1)),
-        "the ratio of the sums": lambda X, X_hat: four(X, X_hat)[0].sum() / (X**2).sum(),
-        "lengths, not squares": lambda X, X_hat: np.mean(np.linalg.norm(X - X_hat, axis=1) / np.linalg.norm(X, axis=1)),
-    },
-    method="index loops",
-)
-def unexplained_over_lengths(formula, rng):
-    """The mean of each sample's squared error over its own squared length, by loops."""
-    X, X_hat = rng.normal(size=(5, 3)) + 1, rng.normal(size=(5, 3))
-    ratios = [sum((X[n] - X_hat[n]) ** 2) / sum(x * x for x in X[n]) for n in range(5)]
-    return error(formula(X, X_hat), sum(ratios) / 5)
-
-
-@verifies(
-    "eq-fvu-per-input",
-    formula=lambda X, X_hat: np.mean(four(X, X_hat)[0].mean(axis=0) / X.var(axis=0)),
-    wrong={
-        "the ratio of the sums": lambda X, X_hat: four(X, X_hat)[0].sum() / four(X, X_hat)[1].sum(),
-        "per sample": lambda X, X_hat: np.mean(four(X, X_hat)[0].sum(axis=1) / four(X, X_hat)[1].sum(axis=1)),
-        "standard deviations": lambda X, X_hat: np.mean(np.sqrt(four(X, X_hat)[0].mean(axis=0)) / X.std(axis=0)),
-    },
-    method="index loops",
-)
-def unexplained_per_input(formula, rng):
-    """The mean over the inputs of error over variance, by loops."""
-    X, X_hat = rng.normal(size=(5, 3)) * [1, 2, 3], rng.normal(size=(5, 3))
-    ratios = []
-    for i in range(3):
-        mean = sum(X[:, i]) / 5
-        ratios.append(sum((X[:, i] - X_hat[:, i]) ** 2) / sum((x - mean) ** 2 for x in X[:, i]))
-    return error(formula(X, X_hat), sum(ratios) / 3)

@@ -1,6 +1,9 @@
 """The checks of the equations of the chapter "The gradient of the sparse autoencoder"."""
 
+from itertools import product
+
 import numpy as np
+import scipy.stats
 from mpmath import mp
 
 import saelib
@@ -312,3 +315,62 @@ def delta2_is_the_slope_at_a_hidden_unit(formula, rng):
 
     delta2 = formula(params, cache, saelib.output_delta(cache, X), rho=rho, beta=beta)
     return error(delta2, len(X) * slopes(J, cache.Z2))
+
+
+# --- batches ----------------------------------------------------------------------------------------------------------
+
+
+def all_batches(a, n):
+    """The means of every batch of n activations, drawn with replacement from a few, each as likely as any other."""
+    return np.array([sum(batch) / n for batch in product(a, repeat=n)])
+
+
+@verifies(
+    "eq-batch-jensen",
+    formula=lambda phi, a: phi(a.mean()),
+    wrong={
+        "the mean of the penalties of single examples": lambda phi, a: phi(a).mean(),
+        "at the largest activation": lambda phi, a: phi(a.max()),
+        "twice": lambda phi, a: 2 * phi(a.mean()),
+    },
+    method="property",
+)
+def mean_penalty_of_batches_is_no_smaller(formula, rng):
+    """Over every batch of three, for divergence and square: never below the right side; equal for a constant unit."""
+    below = []
+    for _ in range(30):
+        a, rho = rng.uniform(0.01, 0.99, 4), rng.uniform(0.05, 0.5)
+        for phi in (lambda r, rho=rho: saelib.kl_divergence(rho, r), lambda r, rho=rho: (r - rho) ** 2):
+            below.append(formula(phi, a) - np.mean([phi(mean) for mean in all_batches(a, 3)]))
+            same = np.full(4, a[0])
+            below.append(abs(formula(phi, same) - np.mean([phi(mean) for mean in all_batches(same, 3)])))
+    return max(*below, 0.0)
+
+
+@verifies(
+    "eq-batch-excess",
+    formula=lambda second, a, n: second * a.var() / (2 * n),
+    wrong={
+        "without the one half": lambda second, a, n: second * a.var() / n,
+        "without the size of the batch": lambda second, a, n: second * a.var() / 2,
+        "the standard deviation": lambda second, a, n: second * a.std() / (2 * n),
+        "the variance of m - 1": lambda second, a, n: second * a.var(ddof=1) / (2 * n),
+        "the square of the size": lambda second, a, n: second * a.var() / (2 * n**2),
+    },
+    method="property",
+)
+def excess_of_the_batches(formula, rng):
+    """Exact for the square, by all batches of three; for the divergence of an on-off unit by the binomial distribution:
+    what is left over falls like one over the square of the size."""
+    a, rho = rng.uniform(0.01, 0.99, 4), 0.2
+    square = np.mean((all_batches(a, 3) - rho) ** 2) - (a.mean() - rho) ** 2
+    worst = abs(formula(2, a, 3) - square)
+    units = np.array([0.1, 0.1, 0.1, 0.9])
+    second = rho / units.mean() ** 2 + (1 - rho) / (1 - units.mean()) ** 2
+    left = []
+    for n in (1000, 4000):
+        count = np.arange(n + 1)
+        values = saelib.kl_divergence(rho, 0.1 + 0.8 * count / n)
+        exact = scipy.stats.binom(n, 0.25).pmf(count) @ values - saelib.kl_divergence(rho, units.mean())
+        left.append(abs(formula(second, units, n) - exact) * n**2)
+    return max(worst, float(left[1] > 1.5 * left[0]))

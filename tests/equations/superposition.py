@@ -9,6 +9,7 @@ from mpmath import mp
 
 import saelib
 from saelib import nets, sparse_coding
+from saelib.book._tutor import backward
 from tests.equations import error, slopes, verifies
 
 TOY = nets.Toy(0.7)
@@ -69,19 +70,26 @@ def toy(rng):
     return rng.normal(size=(3, 5)), rng.normal(size=5), rng.uniform(0.2, 1, 5)
 
 
-def toy_output(W, b, x):
-    params = nets.toy.ToyParams(W, b)
-    return TOY.decode(params, TOY.encode(params, x[np.newaxis]).A)[0]
+def toy_backward(W, b, x, formula=nets.Toy.backward):
+    """Return loss and gradient of one sample."""
+    params, X = nets.toy.ToyParams(W, b), x[np.newaxis]
+    return formula(TOY, params, X, X, TOY.encode(params, X), None)
+
+
+def with_mistake(*names):
+    """Return the library's backward pass with the tutor's mistakes of these names."""
+    known = backward.own_mistakes(nets.Toy)
+    return {name: backward.changed(TOY, known[name][:2]) for name in names}
 
 
 @verifies(
     "eq-toy-model",
-    formula=toy_output,
+    formula=nets.Toy.decode,
     wrong={
-        "no ReLU": lambda W, b, x: W.T @ (W @ x) + b,
-        "the ReLU before the bias": lambda W, b, x: np.clip(W.T @ (W @ x), 0, None) + b,
-        "a ReLU on the code, too": lambda W, b, x: np.clip(W.T @ np.clip(W @ x, 0, None) + b, 0, None),
-        "no bias": lambda W, b, x: np.clip(W.T @ (W @ x), 0, None),
+        "no ReLU": lambda net, p, A: A @ p.W + p.b,
+        "the ReLU before the bias": lambda net, p, A: np.clip(A @ p.W, 0, None) + p.b,
+        "a ReLU on the code, too": lambda net, p, A: np.clip(np.clip(A, 0, None) @ p.W + p.b, 0, None),
+        "no bias": lambda net, p, A: np.clip(A @ p.W, 0, None),
     },
     method="index loops",
 )
@@ -90,24 +98,28 @@ def toy_reads_out_with_the_same_weights(formula, rng):
     found, expected = [], []
     for _ in range(5):
         W, b, x = toy(rng)
-        found.append(formula(W, b, x))
+        params = nets.toy.ToyParams(W, b)
+        found.append(formula(TOY, params, TOY.encode(params, x[np.newaxis]).A)[0])
         expected.append(toy_by_loops(W, b, x)[2])
     return error(found, expected)
 
 
-def toy_cost(W, b, x):
-    params, X = nets.toy.ToyParams(W, b), x[np.newaxis]
-    return TOY.backward(params, X, X, TOY.encode(params, X), None)[0]
+def toy_cost_of(change):
+    def wrong(net, params, X, target, codes, price):
+        out = net.decode(params, codes.A)
+        return change(net.weights(X.shape[1]), out - target), None
+
+    return wrong
 
 
 @verifies(
     "eq-toy-cost",
-    formula=toy_cost,
+    formula=nets.Toy.backward,
     wrong={
-        "the half is missing": lambda W, b, x: 2 * toy_cost(W, b, x),
-        "importance squared": lambda W, b, x: np.sum((0.7 ** np.arange(5) * (toy_output(W, b, x) - x)) ** 2) / 2,
-        "no importance": lambda W, b, x: np.sum((toy_output(W, b, x) - x) ** 2) / 2,
-        "the mean over features": lambda W, b, x: toy_cost(W, b, x) / 5,
+        "the half is missing": toy_cost_of(lambda I, e: np.sum(I * e**2)),
+        "importance squared": toy_cost_of(lambda I, e: np.sum((I * e) ** 2) / 2),
+        "no importance": toy_cost_of(lambda I, e: np.sum(e**2) / 2),
+        "the mean over features": toy_cost_of(lambda I, e: np.mean(I * e**2) / 2),
     },
     method="index loops",
 )
@@ -115,61 +127,42 @@ def toy_cost_weighs_the_errors(formula, rng):
     """Feature by feature."""
     W, b, x = toy(rng)
     out = toy_by_loops(W, b, x)[2]
-    return error(formula(W, b, x), sum(0.7**i * (out[i] - x[i]) ** 2 for i in range(5)) / 2)
+    return error(toy_backward(W, b, x, formula)[0], sum(0.7**i * (out[i] - x[i]) ** 2 for i in range(5)) / 2)
 
 
-def toy_delta(W, b, x):
-    params, X = nets.toy.ToyParams(W, b), x[np.newaxis]
-    return TOY.backward(params, X, X, TOY.encode(params, X), None)[1].b
+def scaled(factor):
+    def wrong(*arguments):
+        loss, gradient = nets.Toy.backward(*arguments)
+        return loss, gradient._replace(W=factor * gradient.W, b=factor * gradient.b)
+
+    return wrong
 
 
 @verifies(
     "eq-toy-delta",
-    formula=toy_delta,
+    formula=nets.Toy.backward,
     wrong={
-        "slope forgotten": lambda W, b, x: 0.7 ** np.arange(5) * (toy_output(W, b, x) - x),
-        "importance forgotten": lambda W, b, x: (toy_output(W, b, x) - x) * (toy_output(W, b, x) > 0),
-        "sign": lambda W, b, x: -toy_delta(W, b, x),
-        "factor two": lambda W, b, x: 2 * toy_delta(W, b, x),
+        **with_mistake("slope forgotten", "importance forgotten"),
+        "sign": scaled(-1),
+        "factor two": scaled(2),
     },
     method="finite differences",
 )
 def toy_delta_is_a_derivative(formula, rng):
-    """Nudging the pre-activations, which is what nudging b does, in 30 digits."""
+    """Nudging the pre-activations, which is what nudging b does, in 30 digits; delta is b's gradient."""
     W, b, x = toy(rng)
     z = toy_by_loops(W, b, x)[1]
 
     def J(z):
         return sum(0.7**i * ((v if v > 0 else 0) - x[i]) ** 2 for i, v in enumerate(z)) / 2
 
-    return error(formula(W, b, x), slopes(J, np.array(z)))
-
-
-def toy_gradient(W, b, x):
-    params, X = nets.toy.ToyParams(W, b), x[np.newaxis]
-    gradient = TOY.backward(params, X, X, TOY.encode(params, X), None)[1]
-    return np.vstack([gradient.W, gradient.b])
-
-
-def toy_gradient_with(dW):
-    def wrong(W, b, x):
-        delta = toy_delta(W, b, x)
-        return np.vstack([dW(W, delta, x), delta])
-
-    return wrong
+    return error(toy_backward(W, b, x, formula)[1].b, slopes(J, np.array(z)))
 
 
 @verifies(
     "eq-toy-gradient",
-    formula=toy_gradient,
-    wrong={
-        "the decoder's part only": toy_gradient_with(lambda W, delta, x: np.outer(W @ x, delta)),
-        "the encoder's part only": toy_gradient_with(lambda W, delta, x: np.outer(W @ delta, x)),
-        "the mean of the two": toy_gradient_with(
-            lambda W, delta, x: (np.outer(W @ x, delta) + np.outer(W @ delta, x)) / 2
-        ),
-        "the decoder's part twice": toy_gradient_with(lambda W, delta, x: 2 * np.outer(W @ x, delta)),
-    },
+    formula=nets.Toy.backward,
+    wrong={**with_mistake("decoder only", "encoder only", "averaged"), "twice": scaled(2)},
     method="finite differences",
 )
 def toy_gradient_by_nudging(formula, rng):
@@ -180,7 +173,8 @@ def toy_gradient_by_nudging(formula, rng):
         out = toy_by_loops(P[:3], P[3], x)[2]
         return sum(0.7**i * (out[i] - x[i]) ** 2 for i in range(5)) / 2
 
-    return error(formula(W, b, x), slopes(J, np.vstack([W, b])))
+    gradient = toy_backward(W, b, x, formula)[1]
+    return error(np.vstack([gradient.W, gradient.b]), slopes(J, np.vstack([W, b])))
 
 
 def pair_cost(outputs, r, p):

@@ -42,19 +42,19 @@ def auc_by_scikit_learn_and_by_counting_pairs(formula, rng):
     return max(error(formula(F, positive), expected), error(formula(np.round(F), positive), pairs))
 
 
-def losses(logits, target):
-    return NextCharacter(n_symbols=logits.shape[1]).losses(logits, target)
+def losses(net, logits, target):
+    return net.losses(logits, target)
 
 
 @verifies(
     "eq-next-character",
-    formula=losses,
+    formula=NextCharacter.losses,
     wrong={
-        "the sign": lambda u, y: -losses(u, y),
-        "the logit alone": lambda u, y: -u[np.arange(len(u)), y[:, 0]],
-        "without the logarithm": lambda u, y: np.exp(u).sum(axis=1) - u[np.arange(len(u)), y[:, 0]],
-        "the next symbol": lambda u, y: losses(u, (y + 1) % u.shape[1]),
-        "in bits": lambda u, y: losses(u, y) / math.log(2),
+        "the sign": lambda net, u, y: -losses(net, u, y),
+        "the logit alone": lambda net, u, y: -u[np.arange(len(u)), y[:, 0]],
+        "without the logarithm": lambda net, u, y: np.exp(u).sum(axis=1) - u[np.arange(len(u)), y[:, 0]],
+        "the next symbol": lambda net, u, y: losses(net, u, (y + 1) % u.shape[1]),
+        "in bits": lambda net, u, y: losses(net, u, y) / math.log(2),
     },
     method="index loops",
 )
@@ -64,7 +64,7 @@ def a_loss_is_minus_the_logarithm_of_a_share(formula, rng):
     expected = []
     for row, (y,) in zip(logits.tolist(), target.tolist(), strict=True):
         expected.append(-math.log(math.exp(row[y]) / sum(math.exp(u) for u in row)))
-    return error(formula(logits, target), expected)
+    return error(formula(NextCharacter(5), logits, target), expected)
 
 
 def small(rng, m=4, context=3, V=5, e=2, h=6):
@@ -78,27 +78,36 @@ def gradient_of(net, params, X, target):
     return net.backward(params, X, target, net.encode(params, X), None)[1]
 
 
-def output_deltas(logits, y):
+def output_deltas(logits, y, formula=NextCharacter.backward):
     """The deltas of one example with these logits, by the library: the gradient of the output's biases."""
-    V = len(logits)
-    params = CharParams(np.zeros((V, 1)), np.zeros((1, 1)), np.zeros(1), np.zeros((V, 1)), logits)
-    return gradient_of(NextCharacter(V, 1), params, np.zeros((1, 1)), np.full((1, 1), float(y))).b2
+    net = NextCharacter(len(logits), 1)
+    params = CharParams(
+        np.zeros((net.n_symbols, 1)), np.zeros((1, 1)), np.zeros(1), np.zeros((net.n_symbols, 1)), logits
+    )
+    X = np.zeros((1, 1))
+    return formula(net, params, X, np.full((1, 1), float(y)), net.encode(params, X), None)[1].b2
 
 
-def changed_deltas(logits, y, change):
-    p = np.exp(logits) / np.exp(logits).sum()
-    return change(p, np.eye(len(p))[y])
+def changed_deltas(change):
+    """Return a backward pass whose deltas of the output are a change of logits, probabilities and targets."""
+
+    def wrong(net, params, X, target, codes, price):
+        u = net.decode(params, codes.A)
+        p, t = np.exp(u) / np.exp(u).sum(axis=1, keepdims=True), np.eye(net.n_symbols)[target[:, 0].astype(int)]
+        return None, CharParams(*(0 * P for P in params))._replace(b2=change(u, p, t)[0])
+
+    return wrong
 
 
 @verifies(
     "eq-character-delta",
-    formula=output_deltas,
+    formula=NextCharacter.backward,
     wrong={
-        "the sign": lambda u, y: -output_deltas(u, y),
-        "without the target": lambda u, y: changed_deltas(u, y, lambda p, t: p),
-        "times the slope of a sigmoid": lambda u, y: changed_deltas(u, y, lambda p, t: (p - t) * p * (1 - p)),
-        "the target alone": lambda u, y: changed_deltas(u, y, lambda p, t: -t),
-        "logits for probabilities": lambda u, y: u - np.eye(len(u))[y],
+        "the sign": changed_deltas(lambda u, p, t: t - p),
+        "without the target": changed_deltas(lambda u, p, t: p),
+        "times the slope of a sigmoid": changed_deltas(lambda u, p, t: (p - t) * p * (1 - p)),
+        "the target alone": changed_deltas(lambda u, p, t: -t),
+        "logits for probabilities": changed_deltas(lambda u, p, t: u - t),
     },
     method="finite differences",
 )
@@ -108,7 +117,7 @@ def output_deltas_by_nudging_the_logits(formula, rng):
 
     logits, y = rng.normal(size=5), 3
     expected = slopes(lambda u: mpmath.log(sum(mpmath.exp(v) for v in u)) - u[y], logits)
-    return error(formula(logits, y), expected.astype(float))
+    return error(output_deltas(logits, y, formula), expected.astype(float))
 
 
 def embedding_gradient(net, params, X, target):
