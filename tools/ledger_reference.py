@@ -5,7 +5,7 @@
 Each name is a part of the file that is made anew; the others stay.  The program shares nothing with the library but the
 data: the formulas of the sparse autoencoder are written out again, SciPy's L-BFGS-B minimizes, and patches and first
 weights are drawn by other generators.  The chapter "Reproduction ledger" compares its numbers with the library's.
-``starts`` and ``mnist`` need the MNIST files; ``mnist`` takes some minutes for each seed, the others about one in all.
+``starts`` and ``mnist`` need the MNIST files; ``mnist`` takes some minutes, the others about one in all.
 """
 
 import argparse
@@ -103,10 +103,10 @@ def starts():
 
 
 def mnist():
-    """The terms of the cost after training."""
+    """The terms of the cost after training, for the first seed."""
     X = datasets.load_mnist("train").X[:10_000].astype(np.float32)
-    found = {"seeds": list(SEEDS), "cost": [], "error": [], "decay": [], "penalty": []}
-    for seed in SEEDS:
+    found = {"seeds": list(SEEDS[:1]), "cost": [], "error": [], "decay": [], "penalty": []}
+    for seed in found["seeds"]:
         rng = np.random.Generator(np.random.MT19937(seed))
         last, _ = train(X, 196, rng, **MNIST)
         for name, value in zip(("cost", "error", "decay", "penalty"), (sum(last), *last), strict=True):
