@@ -11,6 +11,7 @@ import json
 import re
 from pathlib import Path
 
+from finished_pages import pages_of
 from PIL import Image
 from sphinx.util import logging
 
@@ -28,7 +29,6 @@ MARK = "/* light_pages: only what the book uses */\n"
 KINDS = {"fa", "fas", "far", "fab", "fa-solid", "fa-regular", "fa-brands"}
 # Bootstrap's scripts put such names together.
 KEPT = re.compile(r"bs-|tooltip|popover|collapse|collapsing|dropdown|modal")
-BESIDE_THE_PAGES = ("_", "lite")
 
 SCRIPT = """(() => {
   const icons = %s;
@@ -116,10 +116,6 @@ def original(app, file):
     return text
 
 
-def pages_of(out):
-    return [p for p in out.rglob("*.html") if not p.relative_to(out).parts[0].startswith(BESIDE_THE_PAGES)]
-
-
 def cut(app, exception):
     if exception or app.builder.name != "html":
         return
@@ -178,30 +174,37 @@ def plain_classes(css):
     return {"w", *(kind for kind, same in styles.items() if all(same))}  # of a space one sees no color
 
 
-def lighten(app, exception):
-    """Make the pictures lighter, let the pages point to them and carry such frames, and drop marks without a color."""
-    if exception or app.builder.name != "html":
-        return
-    out = Path(app.outdir)
-    lighten_pictures(out / "_images")
-    kinds = "|".join(sorted(plain_classes(original(app, out / "_static" / "pygments.css"))))
+def prepare(app, exception):
+    """Make the pictures lighter before the pages are to point to them."""
+    if not exception and app.builder.name == "html":
+        lighten_pictures(Path(app.outdir, "_images"))
+        app.plain_classes = plain_classes(original(app, Path(app.outdir, "_static", "pygments.css")))
+
+
+def lighten(app, page, tree):
+    """Let a page point to the light pictures and carry such frames, and drop marks of code without a color."""
+    images = Path(app.outdir, "_images")
 
     def frame(found):
         with Image.open(io.BytesIO(base64.b64decode(found[1]))) as picture:
             return f"data:image/webp;base64,{base64.b64encode(webp(picture.convert('RGB'))).decode()}"
 
     def picture(found):
-        return f"{found[1]}.webp" if (out / "_images" / f"{found[2]}.webp").is_file() else found[0]
+        return f"{found[1]}.webp" if (images / f"{found[2]}.webp").is_file() else found[0]
 
-    for page in pages_of(out):
-        html = page.read_text("utf-8")
-        html = re.sub(r"data:image/png;base64,([\w+/=]+)", frame, html)
-        html = re.sub(r"(_images/([\w.-]+))\.png\b", picture, html)
-        html = re.sub(rf'<span class="(?:{kinds})">([^<]*)</span>', r"\1", html)
-        page.write_text(html, "utf-8")
+    for tag in tree.find_all(True):
+        for name, value in tag.attrs.items():
+            if ".png" in value or "image/png" in value:
+                value = re.sub(r"data:image/png;base64,([\w+/=]+)", frame, value)
+                tag[name] = re.sub(r"(_images/([\w.-]+))\.png\b", picture, value)
+    for span in tree.find_all("span", class_=sorted(app.plain_classes)):
+        if not span.find(True):
+            span.unwrap()
 
 
 def setup(app):
-    app.connect("build-finished", lighten, priority=600)  # after the theme has written its colors of code
+    app.setup_extension("finished_pages")
+    app.connect("build-finished", prepare, priority=600)  # after the theme has written its colors of code
+    app.connect("page-parsed", lighten)
     app.connect("build-finished", cut, priority=900)
     return {"parallel_read_safe": True, "parallel_write_safe": True}

@@ -7,30 +7,28 @@ such a link, the label of an equation, by which it is found in a notebook, becom
 import re
 from urllib.parse import unquote
 
+from bs4 import NavigableString
 from docutils.nodes import make_id
 
-LINK = re.compile(r'href="([\w-]+)\.ipynb#([^"]*)"')
-EQUATION = re.compile(r'(href="[\w-]+\.html#[^"]*">[^<]*</a>) \((eq-[\w-]+)\)')
+LINK = re.compile(r"([\w-]+)\.ipynb#(.*)", re.S)
+EQUATION = re.compile(r" \((eq-[\w-]+)\)")
 
 
-def to_page(link):
-    page, section = link.groups()
-    return f'href="{page}.html#{make_id(unquote(section))}"'
-
-
-def rewrite(app, pagename, templatename, context, doctree):
+def rewrite(app, page, tree):
     equations, numbers = app.env.get_domain("math").equations, app.env.toc_fignumbers
-
-    def numbered(found):
-        link, label = found.groups()
-        page, anchor = equations[label][0], make_id(f"equation-{label}")
-        number = ".".join(map(str, numbers[page]["displaymath"][anchor]))
-        return f'{link} (<a href="{app.builder.get_relative_uri(pagename, page)}#{anchor}">{number}</a>)'
-
-    if "body" in context:
-        context["body"] = EQUATION.sub(numbered, LINK.sub(to_page, context["body"]))
+    for link in tree.select("article a[href*='.ipynb#']"):
+        if not (found := LINK.fullmatch(link["href"])):
+            continue
+        link["href"] = f"{found[1]}.html#{make_id(unquote(found[2]))}"
+        after = link.next_sibling
+        if isinstance(after, NavigableString) and (label := EQUATION.match(after)):
+            home, anchor = equations[label[1]][0], make_id(f"equation-{label[1]}")
+            number = tree.new_tag("a", href=f"{app.builder.get_relative_uri(page, home)}#{anchor}")
+            number.string = ".".join(map(str, numbers[home]["displaymath"][anchor]))
+            after.replace_with(" (", number, ")" + after[label.end() :])
 
 
 def setup(app):
-    app.connect("html-page-context", rewrite)
+    app.setup_extension("finished_pages")
+    app.connect("page-parsed", rewrite)
     return {"parallel_read_safe": True, "parallel_write_safe": True}

@@ -11,11 +11,13 @@ import shutil
 from importlib.metadata import files
 from pathlib import Path
 
+from bs4 import NavigableString
+
 PARTS = ("input/tex", "output/chtml", "a11y/assistive-mml")  # which load what they need
 NEEDED = ("startup", "core", *PARTS, "output/chtml/fonts/tex")
 PIECES = (*(f"{part}.js" for part in NEEDED), "output/chtml/fonts/woff-v2/", "input/tex/extensions/")
 FOLDER = "mathjax"
-FORMULA_AND_MARK = re.compile(r'<span class="math[^>]*>[^<]*</span>[.,;:!?)\]’”]+')
+MARKS = re.compile(r"[.,;:!?)\]’”]+")
 
 
 def copy_pieces(app):
@@ -36,13 +38,17 @@ def load_parts(app, config):
     config.mathjax3_config = (config.mathjax3_config or {}) | {"loader": {"load": list(PARTS)}}
 
 
-def hold_marks(app, pagename, templatename, context, doctree):
-    if "body" in context:
-        context["body"] = FORMULA_AND_MARK.sub(r'<span class="formula-and-mark">\g<0></span>', context["body"])
+def hold_marks(app, page, tree):
+    for formula in tree.select("article span.math"):
+        after = formula.next_sibling
+        if isinstance(after, NavigableString) and (marks := MARKS.match(after)):
+            formula.wrap(tree.new_tag("span", attrs={"class": "formula-and-mark"})).append(marks[0])
+            after.replace_with(after[marks.end() :])
 
 
 def setup(app):
     app.connect("builder-inited", copy_pieces)
     app.connect("config-inited", load_parts)
-    app.connect("html-page-context", hold_marks)
+    app.setup_extension("finished_pages")
+    app.connect("page-parsed", hold_marks)
     return {"parallel_read_safe": True, "parallel_write_safe": True}

@@ -10,8 +10,6 @@ The JupyterLab of `make lite` has pages of its own, which start a Python, and wh
 
 import base64
 import hashlib
-import re
-from html.parser import HTMLParser
 
 from sphinx.util import logging
 
@@ -25,68 +23,43 @@ POLICY = {
     "form-action": "'self' file:",  # the search again
     "base-uri": "'none'",
 }
-CHARSET = '<meta charset="utf-8" />'
-INLINE = re.compile(r"<script(?![^>]*\ssrc=)[^>]*>(.*?)</script>", re.DOTALL | re.IGNORECASE)
-PRINT = 'onclick="window.print()"'  # the theme's; access.js listens instead
+PRINT = "window.print()"  # the theme's; access.js listens instead
 
 
 def digest(script):
     return f"'sha256-{base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()}'"
 
 
-def policy(html):
+def policy(tree):
     """The policy of a page, with a hash for each script that stands in it."""
-    hashes = sorted({digest(script) for script in INLINE.findall(html)})
+    hashes = sorted({digest(script.string or "") for script in tree.find_all("script", src=False)})
     rules = POLICY | {"script-src": " ".join([POLICY["script-src"], *hashes])}
     return "; ".join(f"{name} {sources}" for name, sources in rules.items())
 
 
-class Attributes(HTMLParser):
-    """Collects the tags with a script in an attribute."""
-
-    def __init__(self):
-        super().__init__()
-        self.found = []
-
-    def handle_starttag(self, tag, attrs):
-        if any(
-            name.startswith("on") or (value or "").strip().lower().startswith("javascript:") for name, value in attrs
-        ):
-            self.found.append(self.get_starttag_text())
-
-
-def handlers(html):
+def handlers(tree):
     """The tags of a page with a script in an attribute, which no policy can tell from one that came in later."""
-    parser = Attributes()
-    parser.feed(html)
-    return parser.found
+
+    def is_script(name, value):
+        return name.startswith("on") or (value or "").strip().lower().startswith("javascript:")
+
+    return [tag for tag in tree.find_all(True) if any(is_script(name, value) for name, value in tag.attrs.items())]
 
 
-def secure(html):
-    """A page with its policy in it."""
-    html = html.replace(PRINT, "data-print")
-    meta = f'<meta http-equiv="Content-Security-Policy" content="{policy(html)}" />'
-    return html.replace(CHARSET, f"{CHARSET}\n    {meta}", 1)
-
-
-def secure_each_page(app):
-    """Pages are finished when their template is filled in; there is no later event for a single one."""
-    if app.builder.name != "html":
-        return
-    render = app.builder.templates.render
-
-    def render_secured(template, context):
-        text = render(template, context)
-        if CHARSET not in text:
-            return text
-        text = secure(text)
-        for tag in handlers(text):
-            logging.getLogger(__name__).warning("A script in an attribute, which the policy forbids: %s", tag[:200])
-        return text
-
-    app.builder.templates.render = render_secured
+def secure(app, page, tree):
+    """Put its policy into a page, as the last change."""
+    for button in tree.find_all(onclick=PRINT):
+        del button["onclick"]
+        button["data-print"] = ""
+    for tag in handlers(tree):
+        start = str(tag)[:200]
+        logging.getLogger(__name__).warning("A script in an attribute, which the policy forbids: %s", start)
+    if charset := tree.find("meta", charset=True):
+        attributes = {"http-equiv": "Content-Security-Policy", "content": policy(tree)}
+        charset.insert_after("\n    ", tree.new_tag("meta", attrs=attributes))
 
 
 def setup(app):
-    app.connect("builder-inited", secure_each_page)
+    app.setup_extension("finished_pages")
+    app.connect("page-parsed", secure, priority=1000)
     return {"parallel_read_safe": True, "parallel_write_safe": True}

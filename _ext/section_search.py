@@ -1,8 +1,8 @@
 """Let the search of the built book find sections, and the terms of the glossary, instead of whole pages.
 
 Beside Sphinx's index of pages there is one of sections: for each its title, its address, and how often each word
-stands in it.  The words are stemmed by Sphinx's own stemmer for English, as those of the query are in the browser, where
-`search_page/search.js` ranks the sections (BM25, titles counted more).  The search page is Sphinx's.
+stands in it.  The words are stemmed by Sphinx's own stemmer for English, as those of the query are in the browser,
+where `search_page/search.js` ranks the sections (BM25, titles counted more).  The search page is Sphinx's.
 """
 
 import json

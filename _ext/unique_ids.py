@@ -3,16 +3,15 @@
 No link leads to them, and on one page an identifier may stand only once.
 """
 
-import re
-
-COMMON = re.compile(r'(<(?:div|section)\b[^<>]*?) id="(?:proof|(?:exercise|solution|proof)-content)"')
+COMMON = ["proof", "exercise-content", "solution-content", "proof-content"]
 
 
-def take_away(app, pagename, templatename, context, doctree):
-    if "body" in context:
-        context["body"] = COMMON.sub(r"\1", context["body"])
+def take_away(app, page, tree):
+    for tag in tree.find_all(["div", "section"], id=COMMON):
+        del tag["id"]
 
 
 def setup(app):
-    app.connect("html-page-context", take_away)
+    app.setup_extension("finished_pages")
+    app.connect("page-parsed", take_away)
     return {"parallel_read_safe": True, "parallel_write_safe": True}

@@ -1,5 +1,6 @@
 """Where MNIST's files are: on this machine, or downloaded, whole and checked, into the user's cache."""
 
+import contextlib
 import os
 from pathlib import Path
 
@@ -14,6 +15,13 @@ SHA256 = {
     "train-labels-idx1-ubyte.gz": "3552534a0a558bbed6aed32b30c495cca23d567ec52cac8be1a0730e8010255c",
     "t10k-images-idx3-ubyte.gz": "8d422c7b0a1c1c79245a5bcf07fe86e33eeafee792b84584aec276f5a2dbc4e6",
     "t10k-labels-idx1-ubyte.gz": "f7ae60f92e00ec6debd23a6088c31dbd2371eca3ffa0defaefb259924204aec6",
+}
+# Of what is inside, however it was packed; and the names that others give to the files once they are unpacked.
+CONTENT_SHA256 = {
+    "train-images-idx3-ubyte.gz": "ba891046e6505d7aadcbbe25680a0738ad16aec93bde7f9b65e87a2fc25776db",
+    "train-labels-idx1-ubyte.gz": "65a50cbbf4e906d70832878ad85ccda5333a97f0f4c3dd2ef09a8a9eef7101c5",
+    "t10k-images-idx3-ubyte.gz": "0fa7898d509279e482958e8ce81c8e77db3f2f8254e26661ceb7762c4d494ce7",
+    "t10k-labels-idx1-ubyte.gz": "ff7bcfd416de33731a308c3f266cc351222c34898ecbeaf847f06e48f7ec33f2",
 }
 MIRRORS = (
     "https://storage.googleapis.com/cvdf-datasets/mnist/",
@@ -39,9 +47,11 @@ def _find_file(name, download):
     own = os.environ.get("SAELIB_DATA")
     cache = Path(pooch.os_cache("saelib")).expanduser() / "mnist"
     folders = [Path(own).expanduser() / "mnist", cache] if own else [cache]
-    for path in (folder / name for folder in folders):
+    plain = name.removesuffix(".gz")
+    names = (name, plain, plain.replace("-idx", ".idx"), name.replace("-idx", ".idx"))
+    for path in (folder / name for folder in folders for name in names):
         if path.is_file():
-            return _check_sha256(path)
+            return _check_sha256(path, name)
     if download:
         return _download(name, cache)
     raise FileNotFoundError(
@@ -49,13 +59,36 @@ def _find_file(name, download):
     )
 
 
-def _check_sha256(path):
+def _check_sha256(path, name):
     import hashlib
 
     with open(path, "rb") as file:
-        if hashlib.file_digest(file, "sha256").hexdigest() != SHA256[path.name]:
-            raise ValueError(f"{path} is not MNIST's original file (its sha256 differs): delete it and try again")
+        if hashlib.file_digest(file, "sha256").hexdigest() != SHA256[name] and not _same_content(file, name):
+            raise ValueError(
+                f"{path} is not MNIST's original file (its sha256 differs; Fashion-MNIST, EMNIST and QMNIST have files "
+                "of the same name): delete it and try again"
+            )
     return path
+
+
+def _same_content(file, name):
+    """Return whether a file has the original's content, packed anew or not at all; unpack no more than it has."""
+    import gzip
+    import hashlib
+    import zlib
+
+    file.seek(0)
+    packed = file.read(2) == b"\x1f\x8b"
+    file.seek(0)
+    digest, size = hashlib.sha256(), 0
+    try:
+        with gzip.GzipFile(fileobj=file) if packed else contextlib.nullcontext(file) as content:
+            while (piece := content.read(PIECE)) and size < 4 * LARGEST:
+                digest.update(piece)
+                size += len(piece)
+    except (OSError, EOFError, zlib.error):
+        return False
+    return digest.hexdigest() == CONTENT_SHA256[name]
 
 
 def _download(name, folder):

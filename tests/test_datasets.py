@@ -951,6 +951,36 @@ def test_a_file_here_that_is_not_the_original_is_refused(server, mirrors, tmp_pa
     assert str(damaged) in str(error.value) and server.requests == []
 
 
+def with_an_extra_field(data):
+    """A gzip file as some tools write it: with a name, a comment and a field of their own in its head."""
+    packed = gzip.compress(data, mtime=1)
+    return packed[:3] + b"\x1c" + packed[4:10] + struct.pack("<H", 4) + b"ab\0\0name\0comment\0" + packed[10:]
+
+
+@pytest.mark.parametrize("pack", [bytes, gzip.compress, with_an_extra_field])
+@pytest.mark.parametrize("dot", ["-", "."])
+def test_mnist_packed_anew_or_not_at_all_is_taken_by_its_content(tmp_path, monkeypatch, mirrors, pack, dot):
+    mirrors()
+    monkeypatch.setenv("SAELIB_DATA", str(tmp_path))
+    contents = {name: gzip.decompress(data) for name, data in CONTENTS.items()}
+    sums = {name: hashlib.sha256(data).hexdigest() for name, data in contents.items()}
+    monkeypatch.setattr(_mnist, "CONTENT_SHA256", sums)
+    (tmp_path / "mnist").mkdir()
+    for name, data in contents.items():
+        name = name.replace("-idx", f"{dot}idx")
+        (tmp_path / "mnist" / (name.removesuffix(".gz") if pack is bytes else name)).write_bytes(pack(data))
+    assert len(load_mnist("test", download=False).X) and len(find_mnist()) == 2
+    monkeypatch.setitem(sums, "t10k-images-idx3-ubyte.gz", "0" * 64)  # as if these were other pictures
+    with pytest.raises(ValueError, match="not MNIST's original file .*Fashion-MNIST, EMNIST and QMNIST"):
+        load_mnist("test", download=False)
+
+
+def test_labels_of_four_bytes_are_read_as_qmnist_has_them(tmp_path):
+    labels = np.arange(24, dtype=">i4").reshape(3, 8)
+    (tmp_path / "qmnist").write_bytes(struct.pack(">HBBII", 0, 12, 2, 3, 8) + labels.tobytes())
+    np.testing.assert_array_equal(read_idx(tmp_path / "qmnist"), labels)
+
+
 def test_an_unknown_split_is_refused():
     for load in (load_mnist, find_mnist):
         with pytest.raises(ValueError, match="split must be one of 'train', 'test', got 'valid'"):

@@ -66,6 +66,45 @@ def test_words_that_the_book_does_without_are_found(book, words):
 @pytest.mark.parametrize(
     "words",
     [
+        *("It belongs into the account.", "All of it hangs on this.", "after a learning as short as ours"),
+        *("each for itself", "and also those of the rest"),
+        *("How many parameters has it?", "How many units has the layer?", "They differ in a last digit."),
+        *("Runs part exponentially.", "the price of not looking", "It is white in all images."),
+        *("A unit that whispers.", "the whisperer", "The theorem speaks of means.", "A matrix knows it."),
+        *("The penalty wants it low.", "the network would like more", "the decoder hopes so"),
+        "It falls. So it is low. So it stays.",
+    ],
+)
+def test_idioms_of_other_languages_are_found(book, words):
+    assert any("does without" in fault for fault in book(page=PAGE + words))
+    assert any("does without" in fault for fault in book(chapter=NOTEBOOK + words))
+
+
+def test_every_idiom_has_a_sentence_that_shows_it(book):
+    shown = test_idioms_of_other_languages_are_found.pytestmark[0].args[1]
+    for idiom in lint_text.IDIOMS:
+        assert any(lint_text.re.search(idiom, text, lint_text.re.IGNORECASE) for text in shown), idiom
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        *(
+            "The derivative with respect to $z$",
+            "the gradient, multiplied by $W$",
+            "the derivative is multiplied by $a$",
+        ),
+        *("the gradient of the sum multiplied by $2$", "a learning rate", "It belongs to it.", "training runs"),
+        *("The theorem says that.", "So it is. It stays. So it goes.", "You whisper to a friend.", "the last digit"),
+    ],
+)
+def test_what_only_resembles_an_idiom_is_left_alone(book, words):
+    assert book(page=PAGE + words) == []
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
         'No "simply" and no “obviously”.',
         "`simply(x)` and ``obviously``",
         "```python\n# clearly\n```",

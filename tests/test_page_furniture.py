@@ -5,6 +5,7 @@ import io
 import json
 import os
 import re
+import shutil
 import subprocess
 import sys
 import xml.etree.ElementTree as ElementTree
@@ -24,6 +25,8 @@ import notebook_links  # noqa: E402
 import offline_mathjax  # noqa: E402
 import page_policy  # noqa: E402
 import under_the_title  # noqa: E402
+import unique_ids  # noqa: E402
+from finished_pages import parse, written  # noqa: E402
 
 CONFIG = """
 project = "A book"
@@ -73,9 +76,19 @@ def notebook(*cells):
 ZEBRA = notebook(("markdown", "# Zebras\n\n" + "Stripes. " * 419), ("code", "stripes = 1 " + "+ 1 " * 900))
 
 
-@pytest.fixture
-def build(tmp_path):
-    """A function that builds the book, with any warning an error, and returns the folder of the pages."""
+def build(folder, address=""):
+    """Build the book, with any warning an error, and return the folder of the pages."""
+    site = folder / "_build" / "html"
+    command = ["-q", "-W", "--keep-going", "-D", f"public_address={address}", folder, site]
+    # In a process of its own: MyST-NB and the plain MyST of other tests register themselves once in a process.
+    subprocess.run([sys.executable, "-m", "sphinx", *map(str, command)], env=os.environ | PATH, check=True)
+    return site
+
+
+@pytest.fixture(scope="module")
+def book(tmp_path_factory):
+    """The folder of the book, not built."""
+    folder = tmp_path_factory.mktemp("book")
     files = {
         "conf.py": CONFIG,
         "index.md": INDEX,
@@ -83,22 +96,26 @@ def build(tmp_path):
         "papers.md": PAPERS,
         "papers.bib": BIB,
     }
-    (tmp_path / "chapters").mkdir()
+    (folder / "chapters").mkdir()
     for name, text in files.items():
-        (tmp_path / name).write_text(text, "utf-8")
+        (folder / name).write_text(text, "utf-8")
+    return folder
 
-    def build(address=""):
-        site = tmp_path / "_build" / "html"
-        command = ["-q", "-W", "--keep-going", "-D", f"public_address={address}", tmp_path, site]
-        # In a process of its own: MyST-NB and the plain MyST of other tests register themselves once in a process.
-        subprocess.run([sys.executable, "-m", "sphinx", *map(str, command)], env=os.environ | PATH, check=True)
-        return site
 
-    return build
+@pytest.fixture(scope="module")
+def addressed(book, tmp_path_factory):
+    """The pages of the book with an address."""
+    return shutil.copytree(build(book, "https://github.com/Owner/Book"), tmp_path_factory.mktemp("site") / "html")
+
+
+@pytest.fixture(scope="module")
+def site(book, addressed):
+    """Those without one, built after those with one."""
+    return shutil.copytree(build(book), addressed.parent / "plain")
 
 
 def previews(page):
-    return dict(re.findall(r'<meta property="og:([a-z_:]+)" content="([^"]*)" />', page.read_text("utf-8")))
+    return dict(re.findall(r'<meta property="og:([a-z_:]+)" content="([^"]*)">', page.read_text("utf-8")))
 
 
 def test_words_are_counted_and_displayed_formulas_are_none():
@@ -125,8 +142,7 @@ def test_displayed_formulas_are_counted_beside_the_minutes(tmp_path):
         assert under_the_title.length(path) == f"About 1 minute for the text, {end}"
 
 
-def test_a_notebook_says_under_its_title_how_long_it_is_and_where_it_is(build):
-    site = build()
+def test_a_notebook_says_under_its_title_how_long_it_is_and_where_it_is(site):
     line = (
         '<p class="under-the-title">About 2 minutes for the text · '
         '<a href="../_sources/chapters/zebra.ipynb" download>Download this notebook</a></p>'
@@ -137,8 +153,8 @@ def test_a_notebook_says_under_its_title_how_long_it_is_and_where_it_is(build):
     assert "under-the-title" not in (site / "index.html").read_text("utf-8")  # no notebook
 
 
-def test_a_bibliography_is_a_list_of_items(build):
-    page = (build() / "papers.html").read_text("utf-8")
+def test_a_bibliography_is_a_list_of_items(site):
+    page = (site / "papers.html").read_text("utf-8")
     assert page.count('role="listitem"') == 2
     assert "doc-biblioentry" not in page
     # Each stands directly in the list, with nothing between but other items.
@@ -146,17 +162,15 @@ def test_a_bibliography_is_a_list_of_items(build):
     assert re.match(r'\s*<div class="citation" id="\w+" role="listitem">', papers)
 
 
-def test_without_an_address_nothing_points_outside(build):
-    build("https://github.com/Owner/Book")
-    site = build()  # and nothing is left of a build with one
+def test_without_an_address_nothing_points_outside(site):  # and nothing is left of the build with one
     assert not (site / "sitemap.xml").exists()
     for page in site.rglob("*.html"):
         assert not previews(page)
         assert "twitter:card" not in page.read_text("utf-8")
 
 
-def test_with_an_address_a_page_says_what_it_is_where_it_is_shared(build):
-    site = build("https://github.com/Owner/Book")
+def test_with_an_address_a_page_says_what_it_is_where_it_is_shared(addressed):
+    site = addressed
     base = "https://owner.github.io/Book/"
     cover = previews(site / "index.html")
     assert cover["title"] == "A “book” &amp; more"
@@ -170,8 +184,8 @@ def test_with_an_address_a_page_says_what_it_is_where_it_is_shared(build):
     assert not previews(site / "search.html")
 
 
-def test_with_an_address_there_is_a_map_of_all_pages(build):
-    site = build("https://github.com/Owner/Book")
+def test_with_an_address_there_is_a_map_of_all_pages(addressed):
+    site = addressed
     root = ElementTree.parse(site / "sitemap.xml").getroot()
     name = "{http://www.sitemaps.org/schemas/sitemap/0.9}"
     assert root.tag == name + "urlset"
@@ -181,19 +195,22 @@ def test_with_an_address_there_is_a_map_of_all_pages(build):
     assert all((site / address.removeprefix(base)).is_file() for address in addresses)
 
 
+def secured(html):
+    tree = parse(html)
+    page_policy.secure(None, "page", tree)
+    return written(tree)
+
+
 def test_a_policy_names_the_scripts_that_a_page_was_built_with_and_no_other():
     head = '<head><meta charset="utf-8" /><title>A</title>'
     # The example of the standard (Content Security Policy Level 3, on hashes).
     script, named = "alert('Hello, world.');", "'sha256-qznLcsROx4GACP2dm0UCKCzCG+HiZ1guq6ZZDob/Tng='"
-    page = page_policy.secure(
-        f'{head}<script src="a.js"></script><script>{script}</script><SCRIPT id="b">{script}</SCRIPT>'
-    )
-    (policy,) = re.findall(
-        r'<meta charset="utf-8" />\s*<meta http-equiv="Content-Security-Policy" content="(.*?)"', page
-    )
+    page = secured(f'{head}<script src="a.js"></script><script>{script}</script><SCRIPT id="b">{script}</SCRIPT>')
+    (policy,) = re.findall(r'<meta charset="utf-8">\s*<meta http-equiv="Content-Security-Policy" content="(.*?)"', page)
     assert policy.startswith("default-src 'none'; script-src 'self' file: " + named + "; ")
     assert policy.count("sha256-") == 1
-    assert "sha256" not in page_policy.secure(f'{head}<script src="a.js"></script>')
+    assert "sha256" not in secured(f'{head}<script src="a.js"></script>')
+    assert secured("<p>no head") == "<p>no head</p>"
 
 
 def test_a_script_in_an_attribute_is_found_and_words_are_not():
@@ -205,29 +222,29 @@ def test_a_script_in_an_attribute_is_found_and_words_are_not():
         '<a href="&#106;avascript:f()">',
         "<form action=JavaScript:f()>",
     ):
-        assert page_policy.handlers(f"<p>{tag}</p>") == [tag]
+        assert len(page_policy.handlers(parse(f"<p>{tag}</p>"))) == 1
     for html in (
         '<a href="a.html#on=1" class="on" data-on="1" title="set onclick=1, say">onclick="f()"</a>',
         "<script>s = '<a onclick=\"f()\">'</script>",
         '<p title="the scheme javascript:">href="javascript:"</p>',
     ):
-        assert page_policy.handlers(html) == []
+        assert page_policy.handlers(parse(html)) == []
 
 
-def test_every_page_has_its_policy_and_none_has_a_script_in_an_attribute(build):
-    pages = [page.read_text("utf-8") for page in build().rglob("*.html")]
+def test_every_page_has_its_policy_and_none_has_a_script_in_an_attribute(site):
+    pages = [page.read_text("utf-8") for page in site.rglob("*.html")]
     pages = [page for page in pages if "<head>" in page]
     assert len(pages) >= 5
     for page in pages:
         assert page.count("Content-Security-Policy") == 1
-        assert page_policy.handlers(page) == []
+        assert page_policy.handlers(parse(page)) == []
 
 
-def test_a_page_with_a_script_in_an_attribute_is_not_built(build, tmp_path):
-    text = "# Papers\n\n<a onclick='f()'>One</a>\n\n" + PAPERS
-    (tmp_path / "papers.md").write_text(text, "utf-8")
+def test_a_page_with_a_script_in_an_attribute_is_not_built(book, site, tmp_path):
+    folder = shutil.copytree(book, tmp_path / "book")
+    (folder / "papers.md").write_text("# Papers\n\n<a onclick='f()'>One</a>\n\n" + PAPERS, "utf-8")
     with pytest.raises(subprocess.CalledProcessError):
-        build()
+        build(folder)
 
 
 def light_site(folder):
@@ -264,6 +281,14 @@ html[data-theme="{theme}"] .highlight .w {{ color: #6E7681 }}
     return app, slope, holes, slope[:50, :, :3]
 
 
+def lightened(app):
+    """What becomes of the page of a `light_site`."""
+    light_pages.prepare(app, None)
+    tree = parse((app.outdir / "page.html").read_text())
+    light_pages.lighten(app, "page", tree)
+    return written(tree)
+
+
 def pixels_of(picture):
     return np.asarray(Image.open(picture).convert("RGBA"), dtype=float)
 
@@ -271,7 +296,7 @@ def pixels_of(picture):
 def test_pictures_become_webp_with_a_palette_and_look_the_same(tmp_path):
     app, slope, holes, _ = light_site(tmp_path)
     before = {file.stem: file.stat().st_size for file in (tmp_path / "_images").iterdir()}
-    light_pages.lighten(app, None)
+    light_pages.prepare(app, None)
     after = {file.stem: file for file in (tmp_path / "_images").iterdir()}
     assert {file.suffix for file in after.values()} == {".webp"} and len(after) == 2
     assert np.sqrt(np.mean((pixels_of(after["slope"]) - slope) ** 2)) < 1
@@ -280,23 +305,22 @@ def test_pictures_become_webp_with_a_palette_and_look_the_same(tmp_path):
     assert (pixels_of(after["holes"])[..., 3] == holes[..., 3]).all()
     assert all(after[name].stat().st_size < before[name] for name in before)
     once = after["slope"].read_bytes()
-    light_pages.lighten(app, None)
+    light_pages.prepare(app, None)
     assert after["slope"].read_bytes() == once
 
 
 def test_pages_point_to_the_light_pictures_and_keep_only_the_marks_that_have_a_color(tmp_path):
     app, _, _, frame = light_site(tmp_path)
-    light_pages.lighten(app, None)
-    html = (tmp_path / "page.html").read_text()
+    html = lightened(app)
     kind, code = re.search(r'src="data:image/(\w+);base64,([^"]+)"', html).groups()
     assert kind == "webp"
     np.testing.assert_array_equal(pixels_of(io.BytesIO(base64.b64decode(code)))[..., :3], frame)
     assert re.findall(r'(?:href|src)="(_[^"]+)"', html) == [
         "_images/slope.webp", "_images/holes.webp", "_static/slope.png", "_images/missing.png",
     ]  # fmt: skip
-    assert html.endswith('<pre><span class="kn">from</span> a<span class="nb">len</span>')
-    light_pages.lighten(app, None)
-    assert (tmp_path / "page.html").read_text() == html
+    assert html.endswith('<pre><span class="kn">from</span> a<span class="nb">len</span></pre></div>')
+    (tmp_path / "page.html").write_text(html)
+    assert lightened(app) == html
 
 
 def test_links_in_outputs_lead_to_pages_and_labels_become_the_numbers_of_equations():
@@ -307,20 +331,37 @@ def test_links_in_outputs_lead_to_pages_and_labels_become_the_numbers_of_equatio
     builder = SimpleNamespace(
         get_relative_uri=lambda page, other: {("chapters/a", "chapters/b"): "b.html"}[page, other]
     )
-    context = {"body": 'Read <a href="b.ipynb#What,-and-where?">What, and where?</a> (eq-grad-W2), (eq-grad-W2).'}
-    notebook_links.rewrite(SimpleNamespace(env=env, builder=builder), "chapters/a", "page.html", context, None)
-    assert context["body"] == (
-        'Read <a href="b.html#what-and-where">What, and where?</a> (<a href="b.html#equation-eq-grad-w2">3.14</a>),'
-        " (eq-grad-W2)."
+    tree = parse(
+        '<article>Read <a href="b.ipynb#What,-and-where?">What, and where?</a> (eq-grad-W2), (eq-grad-W2).</article>'
+    )
+    notebook_links.rewrite(SimpleNamespace(env=env, builder=builder), "chapters/a", tree)
+    assert written(tree) == (
+        '<article>Read <a href="b.html#what-and-where">What, and where?</a> '
+        '(<a href="b.html#equation-eq-grad-w2">3.14</a>), (eq-grad-W2).</article>'
     )
 
 
 def test_a_mark_stays_with_the_formula_before_it():
-    context = {
-        "body": """so <span class="math notranslate nohighlight">\\(x_1\\)</span>, and <span class="math">\\(y\\)</span>
-(or <span class="math">\\(z &lt; 1\\)</span>). And <div class="math">\\[J\\]</div>."""
-    }
-    offline_mathjax.hold_marks(None, "a", "page.html", context, None)
-    assert re.findall(r'formula-and-mark">(.*?</span>.*?)</span>', context["body"]) == [
+    tree = parse(
+        """<article>so <span class="math notranslate nohighlight">\\(x_1\\)</span>, and
+<span class="math">\\(y\\)</span>
+(or <span class="math">\\(z &lt; 1\\)</span>). And <div class="math">\\[J\\]</div>.</article>"""
+    )
+    offline_mathjax.hold_marks(None, "a", tree)
+    assert re.findall(r'formula-and-mark">(.*?</span>.*?)</span>', written(tree)) == [
         '<span class="math notranslate nohighlight">\\(x_1\\)</span>,', '<span class="math">\\(z &lt; 1\\)</span>).',
     ]  # fmt: skip
+
+
+def test_a_page_is_written_as_it_was_read_and_an_identifier_of_many_boxes_goes():
+    page = (
+        '<p class="a  b" hidden>1 &lt; 2 &amp; é<br><img alt src="a.png"></p><!-- so -->'
+        '<script>if (a < b && c) f("</p>")</script>'
+        '<template><svg viewBox="0 0 1 1"><path d="M0 0"></path></svg></template>'
+    )
+    assert written(parse(page)) == page.replace("viewBox", "viewbox")  # which a browser reads alike
+    tree = parse(
+        '<section id="proof-content"><div class="x" id="proof"></div><p id="proof"></p><div id="own"></div></section>'
+    )
+    unique_ids.take_away(None, "a", tree)
+    assert written(tree) == '<section><div class="x"></div><p id="proof"></p><div id="own"></div></section>'

@@ -23,6 +23,25 @@ WORDS = (
 BRITISH = r"whilst|amongst|learnt|spelt|ageing|travell(?:ed|ing)|per cent"
 BANNED = re.compile(rf"(?<![\"“'\w-])(?:{WORDS}|{BRITISH})\b", re.IGNORECASE)  # what is quoted is talked about
 
+# Idioms of other languages, and things that are made to speak: each with what the book writes instead.
+IDIOMS = {
+    r"\bbelongs? into\b",  # "in"
+    r"\bhang(?:s|ing)? on\b",  # "depends on"
+    r"\ba learning\b(?! (?:rate|rule|curve|algorithm|problem|method|task|theory))",  # "training"
+    r"\beach for itself\b",  # "separately"
+    r"\balso those\b",  # "those ..., too"
+    r"\bhow many (?:\w+ ){1,3}has (?:it|this|that|the|a)\b",  # "how many ... does it have"
+    r"\bin a last digit\b|\bpart exponentially\b",  # "in the last digit", "diverge"
+    r"\bprice of not\b",  # "what ... costs"
+    r"\bwhite in (?:all|every|each)\b",  # of a pixel: its value
+    r"\bwhisper(?:s|er|ers)\b",  # of a unit: "has a small constant activation"
+    # "the theorem shows", "the penalty is least at"
+    r"\b(?:theorems?|matri(?:x|ces)|proofs?|formulas?|networks?|nets?|gradients?|costs?|penalt(?:y|ies)|(?:de|en)coders?)"
+    r" (?:speaks?|knows?|wants?|wish(?:es)?|hopes?|believes?|would like)\b",
+    r"(?<=[.!?] )So [^.!?]{1,160}[.!?] So\b",  # one of them goes
+}
+IDIOM = re.compile("|".join(sorted(IDIOMS)), re.IGNORECASE)
+
 CODE = re.compile(
     r"^( *)(```+|~~~+)(?!\{).*?^\1\2 *$|(?<!`)(`+)(?!`).+?(?<!`)\3(?!`)|\$\$.*?\$\$", re.DOTALL | re.MULTILINE
 )
@@ -49,7 +68,8 @@ def texts(root):
 def words(text):
     """The words and phrases that the book does without, each with some of what is around it."""
     prose = CODE.sub(" ", text)
-    return [" ".join(prose[max(m.start() - 25, 0) : m.end() + 25].split()) for m in BANNED.finditer(prose)]
+    found = [*BANNED.finditer(prose), *IDIOM.finditer(prose)]
+    return [" ".join(prose[max(m.start() - 25, 0) : m.end() + 25].split()) for m in found]
 
 
 def used(text, *roles):

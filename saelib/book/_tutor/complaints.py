@@ -47,7 +47,7 @@ def about_outcomes(kind, outcomes, function):
         return (
             f"Your function was still running after {calls.LIMIT:g} seconds of computing (on the input with "
             f"{kind.inputs()[len(outcomes)][0]}), where thousandths of a second are enough, so it was stopped: does a "
-            "loop never come to its end, or does it wait for something?"
+            "loop never come to its end, or does it wait for something? It may also be right and only slow."
         )
     return ""
 

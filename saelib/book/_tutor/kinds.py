@@ -67,7 +67,8 @@ class _Scope(dict):
     def __missing__(self, name):
         code = self.wrong.get(name) or self.right[name]
         self.used.append(name)
-        self[name] = value = eval(code, self)
+        with np.errstate(all="ignore"):  # what is wrong may divide by zero
+            self[name] = value = eval(code, self)
         return value
 
 
