@@ -66,10 +66,23 @@ def test_words_that_the_book_does_without_are_found(book, words):
 @pytest.mark.parametrize(
     "words",
     [
+        *("The derivative of the error by $z$ is 1.", "the gradient by $W$", "gradients of half the\nsquare by $b$"),
         *("It belongs into the account.", "All of it hangs on this.", "after a learning as short as ours"),
-        *("each for itself", "and also those of the rest"),
+        *(
+            "Trainings differ.",
+            "so short a training.",
+            "Every training that stops",
+            "each for itself",
+            "Why is told in the appendix.",
+            "and also those of the rest",
+        ),
         *("How many parameters has it?", "How many units has the layer?", "They differ in a last digit."),
-        *("Runs part exponentially.", "the price of not looking", "It is white in all images."),
+        *(
+            "Runs part exponentially.",
+            "the price of not looking",
+            "It is white in all images.",
+            "more exactly: a token",
+        ),
         *("A unit that whispers.", "the whisperer", "The theorem speaks of means.", "A matrix knows it."),
         *("The penalty wants it low.", "the network would like more", "the decoder hopes so"),
         "It falls. So it is low. So it stays.",

@@ -25,15 +25,22 @@ BANNED = re.compile(rf"(?<![\"“'\w-])(?:{WORDS}|{BRITISH})\b", re.IGNORECASE) 
 
 # Idioms of other languages, and things that are made to speak: each with what the book writes instead.
 IDIOMS = {
+    # "with respect to"
+    r"\b(?:derivatives?|gradients?|slopes?|Jacobians?)"
+    r"(?: of (?:(?!multipl|divid|chang|scal|follow)[^.;:()]){1,60}?)? by \$",
     r"\bbelongs? into\b",  # "in"
     r"\bhang(?:s|ing)? on\b",  # "depends on"
     r"\ba learning\b(?! (?:rate|rule|curve|algorithm|problem|method|task|theory))",  # "training"
+    r"\btrainings\b",  # "runs", "trained networks"
+    r"\b(?:a|every|each|one|another) training(?=[.,;:)]|\s+(?:that|which|is|was|of|with|from|ends|stops)\b)",  # "run"
     r"\beach for itself\b",  # "separately"
+    r"\b(?:is|are) told in\b",  # "is in"
     r"\balso those\b",  # "those ..., too"
     r"\bhow many (?:\w+ ){1,3}has (?:it|this|that|the|a)\b",  # "how many ... does it have"
     r"\bin a last digit\b|\bpart exponentially\b",  # "in the last digit", "diverge"
     r"\bprice of not\b",  # "what ... costs"
     r"\bwhite in (?:all|every|each)\b",  # of a pixel: its value
+    r"\bmore exactly\b",  # "more precisely"
     r"\bwhisper(?:s|er|ers)\b",  # of a unit: "has a small constant activation"
     # "the theorem shows", "the penalty is least at"
     r"\b(?:theorems?|matri(?:x|ces)|proofs?|formulas?|networks?|nets?|gradients?|costs?|penalt(?:y|ies)|(?:de|en)coders?)"
