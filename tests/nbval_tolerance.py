@@ -29,7 +29,15 @@ import pytest
 from nbval.plugin import IPyNbFile
 
 from tests.offline import sitecustomize  # noqa: F401  (from here on no test reaches beyond this machine)
-from tools.store_notebooks import ROOT, canonical_outputs, kernel_environment, missing_data, read, started
+from tools.store_notebooks import (
+    ROOT,
+    build_folder,
+    canonical_outputs,
+    kernel_environment,
+    missing_data,
+    read,
+    started,
+)
 
 LIMITS = {
     "rtol": 1e-5,  # of a number in text
@@ -316,11 +324,13 @@ class Notebook(IPyNbFile):
             started(super().setup)
 
     def collect(self):
+        self.items = []
         for item in super().collect():
             # nbval calls this method of its cells; it also lets a cell pass unseen that was never executed.
             item.compare_outputs = lambda now, stored, item=item: self.compare(item, now, stored)
             item.cell.execution_count = item.cell.execution_count or 0
             item.output_timeout = 60  # seconds: a busy machine may be slow to hand over a figure
+            self.items.append(item)
             yield item
 
     def compare(self, item, now, stored):
@@ -336,23 +346,24 @@ class Notebook(IPyNbFile):
 
     @property
     def differences(self):
-        return self.config.rootpath / "_build" / "nbval-diff" / self.path.stem
+        return build_folder(self.config.rootpath) / "nbval-diff" / self.path.stem
 
 
 class NotebookWithoutData(pytest.File):
-    """A notebook whose data are not on this machine: one skip that says how to get them."""
+    """A notebook whose data are not on this machine: one skip that says how to get them; if others are, one failure."""
 
     def collect(self):
         item = NotRun.from_parent(self, name="data")
-        item.add_marker(pytest.mark.skip(reason=self.reason))
+        if not self.wrong:
+            item.add_marker(pytest.mark.skip(reason=self.reason))
         yield item
 
 
 class NotRun(pytest.Item):
-    """The one item of a notebook that is skipped."""
+    """The one item of a notebook that cannot be run."""
 
     def runtest(self):
-        raise AssertionError("a notebook without its data was run")
+        pytest.fail(self.parent.reason, pytrace=False)
 
     def reportinfo(self):
         return self.path, 0, f"{self.path.name}: data"
@@ -382,9 +393,33 @@ def pytest_collect_file(file_path, parent):
 def _ours(collector):
     if not isinstance(collector, IPyNbFile):
         return collector
-    reason = missing_data(read(collector.path))
+    wrong = False
+    try:
+        reason = missing_data(read(collector.path))
+    except ValueError as error:  # a file is not the one it should be: this notebook fails, and no other
+        reason, wrong = str(error), True
     if reason is None:
         return Notebook.from_parent(collector.parent, path=collector.path)
-    skipped = NotebookWithoutData.from_parent(collector.parent, path=collector.path)
-    skipped.reason = reason
-    return skipped
+    not_run = NotebookWithoutData.from_parent(collector.parent, path=collector.path)
+    not_run.reason, not_run.wrong = reason, wrong
+    return not_run
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_finish(session):
+    """Keep the cells of a notebook together and in order, each with all before it: they share one kernel.
+
+    Whoever asks for one cell, for those that failed last (``--lf``) or for a random order gets what these cells need.
+    """
+    last = {}
+    for item in session.items:
+        if isinstance(item.parent, Notebook):
+            cells = item.parent.items
+            last[item.parent] = max(last.get(item.parent, 0), cells.index(item))
+    items = []
+    for item in session.items:
+        if not isinstance(item.parent, Notebook):
+            items.append(item)
+        elif item.parent in last:
+            items += item.parent.items[: last.pop(item.parent) + 1]
+    session.items[:] = items

@@ -249,6 +249,47 @@ def test_a_figure_left_out_still_has_to_come():
     assert left(**{"text/html": f"<img src='data:image/png;base64,{png(GRAY)}'>"})[1] == 1
 
 
+SHUFFLE = """
+import random
+
+def pytest_collection_modifyitems(items):
+    random.Random(0).shuffle(items)
+"""
+
+
+@pytest.mark.parametrize(
+    "options",
+    [("-p", "shuffle"), ("-k", "4")],
+    ids=["random order", "one cell"],
+)
+def test_cells_stay_together_and_in_order(options, stored, tmp_path):
+    (tmp_path / "shuffle.py").write_text(SHUFFLE)
+    for name in ("one", "two"):
+        (tmp_path / f"{name}.ipynb").write_text(stored)
+    wrong, log = run_nbval(tmp_path, options=options, PYTHONPATH=str(tmp_path))
+    count = CELLS.index("array") + 1 if "-k" in options else len(CELLS)
+    assert {name: set(cells.values()) for name, cells in wrong.items()} == {"one": {""}, "two": {""}}, log
+    assert all(list(cells) == [f"Cell {k}" for k in range(count)] for cells in wrong.values())
+
+
+def test_an_unexpected_file_of_data_fails_its_notebook_alone(stored, tmp_path):
+    (tmp_path / "data" / "mnist").mkdir(parents=True)
+    (tmp_path / "data" / "mnist" / "train-images-idx3-ubyte.gz").write_bytes(b"other clothes")
+    nbformat.write(notebook_of("1", saelib={"needs": "mnist"}), tmp_path / "digits.ipynb")
+    (tmp_path / "sound.ipynb").write_text(stored)
+    wrong, log = run_nbval(tmp_path, SAELIB_DATA=str(tmp_path / "data"))
+    assert "is not MNIST's original file" in wrong["digits"]["data"]
+    assert set(wrong["sound"].values()) == {""}
+
+
+def test_a_read_only_checkout_has_a_temporary_folder(tmp_path):
+    (tmp_path / "file").touch()  # nothing can be made below it, not even by the superuser
+    folder = store_notebooks.build_folder(tmp_path / "file")
+    assert folder.is_dir() and tmp_path not in folder.parents
+    folder.rmdir()
+    assert store_notebooks.build_folder(tmp_path) == tmp_path / "_build"
+
+
 # --- storing ----------------------------------------------------------------------------------------------------
 
 

@@ -21,6 +21,7 @@ from functools import cache
 from pathlib import Path
 
 import nbformat
+from jupyter_client.kernelspec import NoSuchKernel
 from nbclient import NotebookClient
 from nbclient.exceptions import CellExecutionError, CellTimeoutError, DeadKernelError
 
@@ -119,12 +120,24 @@ def _without_chance(content):
 
 
 @cache
+def build_folder(root=ROOT):
+    """Return the folder for what is made on the way: ``_build``, or a temporary one where the checkout is read-only."""
+    folder = Path(root) / "_build"
+    try:
+        folder.mkdir(exist_ok=True)
+        with tempfile.TemporaryFile(dir=folder):
+            return folder
+    except OSError:
+        return Path(tempfile.mkdtemp(prefix="saelib-build-"))
+
+
+@cache
 def kernel_environment():
     """Return the environment in which notebooks are stored and tested: quiet bars, one thread, this checkout's saelib.
 
     IPython and Matplotlib get folders of their own, so that nobody's personal settings change a figure.
     """
-    own = ROOT / "_build" / "kernels"
+    own = build_folder() / "kernels"
     env = os.environ | {
         "IPYTHONDIR": str(own / "ipython"),
         "MPLBACKEND": "module://matplotlib_inline.backend_inline",
@@ -202,7 +215,10 @@ def _refuse_stderr(cell, cell_index, execute_reply):
 def store(path):
     """Execute the notebook at ``path`` and replace it by its canonical form; return a word on what happened."""
     nb = read(path)
-    missing = missing_data(nb)
+    try:
+        missing = missing_data(nb)
+    except ValueError as error:  # what is here is another file
+        raise Refused(str(error)) from None
     if missing:
         return f"left as it is. {missing}"
     text = canonical(execute(nb, path.parent)).encode()
@@ -263,6 +279,9 @@ def main(arguments=None):
             failed, word = failed + 1, f"FAILED, left as it is\n\n{ANSI.sub('', str(error)).strip()}\n"
         except (DeadKernelError, AssertionError):  # nbclient's two answers to an interruption: it ends the kernel
             print("interrupted, or its kernel died; left as it is, and so are those after it")
+            return 1
+        except (RuntimeError, NoSuchKernel, FileNotFoundError) as error:
+            print(f"no kernel started: {error}\nleft as it is; `jupyter kernelspec list` shows which kernel is python3")
             return 1
         print(f"{time.perf_counter() - start:6.1f} s  {word}", flush=True)
     return int(failed > 0)
