@@ -27,7 +27,7 @@ BANNED = re.compile(rf"(?<![\"“'\w-])(?:{WORDS}|{BRITISH})\b", re.IGNORECASE) 
 IDIOMS = {
     # "with respect to"
     r"\b(?:derivatives?|gradients?|slopes?|Jacobians?)"
-    r"(?: of (?:(?!multipl|divid|chang|scal|follow)[^.;:()]){1,60}?)? by \$",
+    r"(?: of (?:(?!multipli|divid|chang|scal|follow)[^.;:()]){1,60}?)? by \$",
     r"\bbelongs? into\b",  # "in"
     r"\bhang(?:s|ing)? on\b",  # "depends on"
     r"\ba learning\b(?! (?:rate|rule|curve|algorithm|problem|method|task|theory))",  # "training"
