@@ -42,7 +42,7 @@ class ReluL1(NamedTuple):
         W1, _, W2, b2 = params
         lengths = np.sqrt(np.sum(W2 * W2, axis=0))
         error = self.decode(params, codes.A) - target
-        delta2 = (error @ W2 + self.mu * lengths) * (codes.A > 0)  # (eq-latent-delta)
+        delta2 = (error @ W2 + self.mu * lengths) * (codes.A > 0)
         sums = codes.A.sum(axis=0)
         gradient = Params(
             W1=delta2.T @ (X - b2),  # (eq-latent-matrices)

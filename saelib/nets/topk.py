@@ -76,7 +76,7 @@ class TopK(NamedTuple):
     def backward(self, params, X, target, codes, dead):
         W1, _, W2, b2 = params
         error = self.decode(params, codes.A) - target
-        delta2 = (error @ W2) * (codes.A > 0)  # (eq-latent-delta)
+        delta2 = (error @ W2) * (codes.A > 0)
         loss, dW2 = float(np.sum(error**2, dtype=float) / 2), error.T @ codes.A
         if self.k_aux and np.any(dead):
             A = self.auxiliary(codes, dead)
