@@ -69,7 +69,7 @@ def looks():
 def twins():
     """The share of units with a twin, small digits, three seeds."""
     X, iterations, result = small(), (200, 400, 1000), {}
-    for s2 in (9, 25, 64):
+    for s2 in (9, 25, 64, 144):
         table = {i: [] for i in iterations}
         for seed in range(3):
             for i, p in moments(X, s2, seed, iterations, lam=1e-3, rho=0.05, beta=3).items():
