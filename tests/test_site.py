@@ -22,6 +22,7 @@ pytestmark = pytest.mark.site
 SITE = Path(__file__).resolve().parents[1] / "_build" / "html"
 sys.path.insert(0, str(SITE.parents[1] / "_ext"))
 
+import finished_pages  # noqa: E402
 import page_policy  # noqa: E402
 
 PAGES = sorted(
@@ -358,7 +359,7 @@ def test_a_page_holds_no_script_but_those_that_its_policy_names(page):
     assert inline and {page_policy.digest(script) for script in inline} <= set(rules["script-src"].split())
     assert "unsafe" not in rules["script-src"] and not re.search(r"https?:|\*", policy)
     assert (rules["default-src"], rules["base-uri"]) == ("'none'", "'none'")
-    assert page_policy.handlers(html) == []
+    assert page_policy.handlers(finished_pages.parse(html)) == []
 
 
 def test_a_script_that_came_in_later_does_not_run(tab):
