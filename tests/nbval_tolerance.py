@@ -376,6 +376,12 @@ def pytest_addoption(parser):
     )
 
 
+def pytest_configure(config):
+    """Let `-n` deal out notebooks whole: a cell needs those before it, in the same kernel."""
+    if getattr(config.option, "dist", None) == "load":
+        config.option.dist = "loadscope"
+
+
 def pytest_terminal_summary(terminalreporter):
     """Say how many figures were not compared, if any."""
     reports = [report for reports in terminalreporter.stats.values() for report in reports]

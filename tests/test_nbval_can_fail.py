@@ -259,8 +259,8 @@ def pytest_collection_modifyitems(items):
 
 @pytest.mark.parametrize(
     "options",
-    [("-p", "shuffle"), ("-k", "4")],
-    ids=["random order", "one cell"],
+    [("-p", "shuffle"), ("-k", "4"), ("-p", "xdist.plugin", "-n", "2")],
+    ids=["random order", "one cell", "two processes"],
 )
 def test_cells_stay_together_and_in_order(options, stored, tmp_path):
     (tmp_path / "shuffle.py").write_text(SHUFFLE)
