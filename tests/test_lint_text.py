@@ -66,25 +66,32 @@ def test_words_that_the_book_does_without_are_found(book, words):
 @pytest.mark.parametrize(
     "words",
     [
-        *("The derivative of the error by $z$ is 1.", "the gradient by $W$", "gradients of half the\nsquare by $b$"),
-        *("It belongs into the account.", "All of it hangs on this.", "after a learning as short as ours"),
-        *(
-            "Trainings differ.",
-            "so short a training.",
-            "Every training that stops",
-            "each for itself",
-            "Why is told in the appendix.",
-            "and also those of the rest",
-        ),
-        *("How many parameters has it?", "How many units has the layer?", "They differ in a last digit."),
-        *(
-            "Runs part exponentially.",
-            "the price of not looking",
-            "It is white in all images.",
-            "more exactly: a token",
-        ),
-        *("A unit that whispers.", "the whisperer", "The theorem speaks of means.", "A matrix knows it."),
-        *("The penalty wants it low.", "the network would like more", "the decoder hopes so"),
+        "The derivative of the error by $z$ is 1.",
+        "the gradient by $W$",
+        "gradients of half the\nsquare by $b$",
+        "It belongs into the account.",
+        "All of it hangs on this.",
+        "after a learning as short as ours",
+        "Trainings differ.",
+        "so short a training.",
+        "Every training that stops",
+        "each for itself",
+        "Why is told in the appendix.",
+        "and also those of the rest",
+        "How many parameters has it?",
+        "How many units has the layer?",
+        "They differ in a last digit.",
+        "Runs part exponentially.",
+        "the price of not looking",
+        "It is white in all images.",
+        "more exactly: a token",
+        "A unit that whispers.",
+        "the whisperer",
+        "The theorem speaks of means.",
+        "A matrix knows it.",
+        "The penalty wants it low.",
+        "the network would like more",
+        "the decoder hopes so",
         "It falls. So it is low. So it stays.",
     ],
 )
@@ -102,31 +109,26 @@ def test_every_idiom_has_a_sentence_that_shows_it(book):
 @pytest.mark.parametrize(
     "words",
     [
-        *(
-            "The derivative with respect to $z$",
-            "the gradient, multiplied by $W$",
-            "the derivative is multiplied by $a$",
-        ),
-        *("the gradient of the sum multiplied by $2$", "a learning rate", "It belongs to it.", "training runs"),
-        *("The theorem says that.", "So it is. It stays. So it goes.", "You whisper to a friend.", "the last digit"),
-    ],
-)
-def test_what_only_resembles_an_idiom_is_left_alone(book, words):
-    assert book(page=PAGE + words) == []
-
-
-@pytest.mark.parametrize(
-    "words",
-    [
         'No "simply" and no “obviously”.',
         "`simply(x)` and ``obviously``",
         "```python\n# clearly\n```",
         "A unit that is clearly on.",
         "The power of a wave, simplified; an obviousness",
         "$$\n\\text{simply}\n$$",
+        "The derivative with respect to $z$",
+        "the gradient, multiplied by $W$",
+        "the derivative is multiplied by $a$",
+        "the gradient of the sum multiplied by $2$",
+        "a learning rate",
+        "It belongs to it.",
+        "training runs",
+        "The theorem says that.",
+        "So it is. It stays. So it goes.",
+        "You whisper to a friend.",
+        "the last digit",
     ],
 )
-def test_what_is_quoted_or_code_or_another_word_is_left_alone(book, words):
+def test_what_is_quoted_or_code_or_only_resembles_a_fault_is_left_alone(book, words):
     assert book(page=PAGE + words) == []
 
 
