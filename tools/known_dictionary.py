@@ -14,8 +14,9 @@ import numpy as np
 
 from saelib import Params, metrics, nets, sparse_coding
 from saelib.architecture import flatten
+from saelib.objective import Objective
 from saelib.synthetic import known_dictionary, recovery
-from saelib.train import Objective, adam, lbfgs, linear_decay
+from saelib.train import adam, lbfgs, linear_decay
 
 PLACE = Path(__file__).parents[1] / "saelib" / "data" / "superposition.json"
 FEATURES, DIMENSIONS, ACTIVE, STEPS, SIZE, SEEDS = 128, 64, 5, 3000, 256, (0, 1, 2)
@@ -26,12 +27,6 @@ class Frozen(nets.TopK):
 
     def project(self, params, gradient):
         return gradient._replace(W2=0 * gradient.W2)
-
-
-class UnitGated(nets.Gated):
-    """Gated, with columns of length one beside the frozen decoder, as in the paper."""
-
-    constrain, project = nets.TopK.constrain, nets.TopK.project
 
 
 def kl(rho, beta, lam):
@@ -51,8 +46,8 @@ RUNS = {  # name: (net, latents, revive_every)
     "BatchTopK 5, revived": (nets.BatchTopK(5, dead_after=100), 128, 250),
     "JumpReLU": (nets.JumpReLU(0.005, 0.1), 128, None),
     "JumpReLU, narrow": (nets.JumpReLU(0.005, 0.001), 128, None),
-    "Gated, mu = 0.1": (UnitGated(0.1), 128, None),
-    "Gated, mu = 0.15": (UnitGated(0.15), 128, None),
+    "Gated, mu = 0.1": (nets.Gated(0.1), 128, None),
+    "Gated, mu = 0.15": (nets.Gated(0.15), 128, None),
     "TopK 5, frozen decoder": (Frozen(5, dead_after=100), 128, None),
     "TopK 5, 256 latents": (nets.TopK(5, dead_after=100), 256, None),
     "TopK 5, 256 latents, revived": (nets.TopK(5, dead_after=100), 256, 250),
