@@ -1,7 +1,7 @@
 """Fold code that a reader of the page need not see first: imports, the drawing of figures, and the checks of claims.
 
 What is folded stands under one line that says what it is; the notebooks stay as they are.  A cell is imports or drawing
-when more of its lines are that than anything else; the asserts at the end of a cell are folded and the rest is shown.
+when more of its lines are that than anything else, and all checks when more than half of its lines are; else the asserts at its end are folded.
 """
 
 import ast
@@ -48,6 +48,8 @@ def parts(source):
     """Return the lines of code, those of the checks at its end, and the statements before these."""
     statements = ast.parse(source).body
     last = len(statements)
+    if 2 * sum(lines(s) for s in statements if checks(s)) > sum(map(lines, statements)):
+        last = 0
     while last and checks(statements[last - 1]):
         last -= 1
     code = source.splitlines()

@@ -42,11 +42,16 @@ def folded(source, hide_mode=None):
         ("x = 1\nprint(x)", ["x = 1\nprint(x)"]),
         ("x = 1\nassert x == 1", ["x = 1", "[1 check of what is said here]", "assert x == 1"]),
         (
-            "x = 1\n\n# to rounding\nassert (\n    x\n    == 1\n)\nassert x",
-            ["x = 1", "[2 checks of what is said here]", "# to rounding\nassert (\n    x\n    == 1\n)\nassert x"],
+            "x = 1\ny = 1\nz = 1\nu = 1\nv = 1\n\n# to rounding\nassert (\n    x\n    == 1\n)\nassert x",
+            [
+                "x = 1\ny = 1\nz = 1\nu = 1\nv = 1",
+                "[2 checks of what is said here]",
+                "# to rounding\nassert (\n    x\n    == 1\n)\nassert x",
+            ],
         ),
         ("assert 1\nassert 2", ["[2 checks of what is said here]", "assert 1\nassert 2"]),
         ("assert 1\nx = 2", ["assert 1\nx = 2"]),  # in the middle of an argument: shown
+        ("x = 1\nassert x\nassert 1", ["[2 checks of what is said here]", "x = 1\nassert x\nassert 1"]),
         ("for x in y:\n    assert x", ["[1 check of what is said here]", "for x in y:\n    assert x"]),
         ("for x in y:\n    z = x\n    assert z", ["for x in y:\n    z = x\n    assert z"]),
         ("x = 1\n# a comment at the end", ["x = 1\n# a comment at the end"]),
