@@ -1,7 +1,8 @@
 """Fold code that a reader of the page need not see first: imports, the drawing of figures, and the checks of claims.
 
 What is folded stands under one line that says what it is; the notebooks stay as they are.  A cell is imports or drawing
-when more of its lines are that than anything else, and all checks when more than half of its lines are; else the asserts at its end are folded.
+when more of its lines are that than anything else, and all checks when more than half of its lines are; otherwise the
+asserts at its end are folded and the rest is shown.
 """
 
 import ast
