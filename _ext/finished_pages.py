@@ -33,6 +33,11 @@ def written(tree):
     return tree.decode(formatter=Formatter())
 
 
+def inside(tag):
+    """What is between the two ends of a tag, written as the whole is."""
+    return tag.decode_contents(formatter=Formatter())
+
+
 def pages_of(out):
     """The files of the book's own pages."""
     return [p for p in out.rglob("*.html") if not p.relative_to(out).parts[0].startswith(BESIDE_THE_PAGES)]

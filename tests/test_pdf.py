@@ -7,9 +7,10 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).resolve().parents[1]
-sys.path.insert(0, str(ROOT / "tools"))
+sys.path[:0] = [str(ROOT / "tools"), str(ROOT / "_ext")]
 
 import make_pdf  # noqa: E402
+from finished_pages import parse, written  # noqa: E402
 
 TOC = make_pdf.table_of_contents(ROOT / "_toc.yml")
 
@@ -29,17 +30,22 @@ def test_identifiers_and_links_move_with_their_page():
     pages = {"chapters/a": "", "chapters/b": "", "index": ""}
     moves = {
         '<p id="x">id="x"</p>': '<p id="chapters-a-x">id="x"</p>',
-        '<a class="c" href="#x">': '<a class="c" href="#chapters-a-x">',
-        '<a href="b.html#y">': '<a href="#chapters-b-y">',
-        '<a href="b.html">': '<a href="#page-chapters-b">',
-        '<a href="../index.html#y">': '<a href="#index-y">',
+        "<p id='x'></p>": '<p id="chapters-a-x"></p>',
+        '<a class="c" href="#x"></a>': '<a class="c" href="#chapters-a-x"></a>',
+        '<a href="b.html#y"></a>': '<a href="#chapters-b-y"></a>',
+        '<a href="b.html"></a>': '<a href="#page-chapters-b"></a>',
+        '<a href="../index.html#y"></a>': '<a href="#index-y"></a>',
         '<img src="../_images/i.png">': '<img src="up/_images/i.png">',
-        '<a href="https://x.org/b.html#y">': '<a href="https://x.org/b.html#y">',
-        '<g clip-path="url(#p)">': '<g clip-path="url(#chapters-a-p)">',
-        '<label for="x">': '<label for="chapters-a-x">',
+        '<a href="https://x.org/b.html#y"></a>': '<a href="https://x.org/b.html#y"></a>',
+        '<g clip-path="url(#p)"></g>': '<g clip-path="url(#chapters-a-p)"></g>',
+        '<g style="clip-path: url(#p); fill: none"></g>': '<g style="clip-path: url(#chapters-a-p); fill: none"></g>',
+        '<use xlink:href="#g"></use>': '<use xlink:href="#chapters-a-g"></use>',
+        '<label for="x"></label>': '<label for="chapters-a-x"></label>',
     }
     for before, after in moves.items():
-        assert make_pdf.move(before, "chapters/a", pages, "up/") == after
+        tree = parse(before)
+        make_pdf.move(tree, "chapters/a", pages, "up/")
+        assert written(tree) == after
 
 
 def explorable(start, play=0):
@@ -62,29 +68,30 @@ def explorable(start, play=0):
 
 def test_a_figure_that_plays_from_the_start_shows_its_end():
     end = explorable(1, play=0.5)
-    printed = make_pdf.one_frame(end._repr_mimebundle_()["text/html"])
-    assert "<template" not in printed
-    assert printed.count("Step 3, way 7.") == 2 and "Step 1" not in printed
-    picture = end.pictures[5].replace(
-        "<svg", '<svg aria-label="A line &quot;upward&quot; to the right. Step 3, way 7."', 1
-    )
-    assert f'<div class="explore-frame">{picture}</div>' in printed
+    tree = parse(end._repr_mimebundle_()["text/html"])
+    make_pdf.one_frame(tree.figure)
+    says = tree.output.get_text()
+    assert says == "Step 3, way 7."
+    picture = tree.select_one(".explore-frame > svg")
+    assert picture.attrs.pop("aria-label") == f'A line "upward" to the right. {says}'
+    assert written(picture) == written(parse(end.pictures[5]).svg)
+    assert not tree.find("template") and "Step 1" not in written(tree)
 
 
 @pytest.mark.parametrize("figure", [explorable(1), explorable(2, play=0.5)])
 def test_any_other_figure_shows_how_it_begins(figure):
     html = figure._repr_mimebundle_()["text/html"]
-    printed = make_pdf.one_frame(html)
-    assert "<template" not in printed
-    assert printed == html[: html.index("<template")] + "</figure>"
+    tree = parse(html)
+    make_pdf.one_frame(tree.figure)
+    assert written(tree.figure).split() == written(parse(html[: html.index("<template")] + "</figure>")).split()
 
 
 def test_folded_code_is_left_out_and_answers_are_open():
     page = """<article class="bd-article"><h1>A</h1><details class="admonition hide above-input"><summary>Show</summary>
 <pre>draw()</pre></details><pre>kept()</pre><details class="sd-dropdown"><p>Answer</p></details></article>"""
-    text = make_pdf.article(page)
+    text = written(make_pdf.article(page))
     assert "draw()" not in text and "kept()" in text
-    assert '<details open class="sd-dropdown">' in text
+    assert '<details class="sd-dropdown" open>' in text
 
 
 # --- with the built book ----------------------------------------------------------------------------------------
@@ -100,22 +107,22 @@ def target(tmp_path_factory):
 @pytest.mark.site
 def test_every_link_leads_somewhere_and_no_identifier_is_there_twice(target):
     html = make_pdf.assemble(make_pdf.SITE, TOC, "Title", "Author", "Rights", target)
-    ids = re.findall(r'<[^<>]*?\sid="([^"]+)"', html)
+    tree = parse(html)
+    ids = [tag["id"] for tag in tree.find_all(id=True)]
     assert len(ids) == len(set(ids)) > 100
-    links = set(re.findall(r'href="#([^"]*)"', html))
+    links = {tag["href"][1:] for tag in tree.find_all(href=re.compile("^#"))}
     assert len(links) > 100
     assert links <= set(ids)
     for path in set(re.findall(r'(?:src|href)="(?![a-z]+:|#)([^"?]+)', html)):
         assert (target.parent / path).is_file()
     # Titles and numbers are those of the pages.
     articles = [make_pdf.article((make_pdf.SITE / f"{page}.html").read_text("utf-8")) for page, _ in TOC]
-    for text in articles[1:]:
-        assert re.search("<h1>.*?</h1>", text, re.DOTALL)[0] in html
-    printed = html[html.index('class="pdf-page"') :]
-    for kind in ('class="eqno">([^<]+)', 'class="caption-number">([^<]+)', 'class="section-number">([^<]+)'):
-        numbers = [number for text in articles for number in re.findall(kind, text)]
-        assert re.findall(kind, printed) == numbers
-        assert len(numbers) > 10
+    printed = tree.select(".pdf-page")
+    assert [page.h1.get_text() for page in printed[1:]] == [page.h1.get_text() for page in articles[1:]]
+    for kind in (".eqno", ".caption-number", ".section-number"):
+        numbers = [[tag.get_text() for page in pages for tag in page.select(kind)] for pages in (printed, articles)]
+        assert numbers[0] == numbers[1]
+        assert len(numbers[0]) > 10
 
 
 @pytest.mark.site

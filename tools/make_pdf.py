@@ -11,12 +11,14 @@ import os
 import re
 import shutil
 import sys
-from html import unescape
 from pathlib import Path
 from posixpath import dirname, join, normpath
 from urllib.parse import unquote, urldefrag
 
 import yaml
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "_ext"))
+from finished_pages import inside, parse
 
 ROOT = Path(__file__).resolve().parents[1]
 SITE, TARGET = ROOT / "_build" / "html", ROOT / "_build" / "pdf" / "sparse-autoencoders.pdf"
@@ -40,8 +42,8 @@ COVER = """<section class="pdf-cover"><p class="pdf-title">{title}</p>
 <img src="{picture}" alt="The weights of 25 hidden units: light bars beside dark bars, in many orientations">
 <p>{author}</p>
 <p class="pdf-note">The printed form of a book of web pages and notebooks. Where a figure has sliders, one of its
-settings is shown here with the sentence that belongs to it. Solutions stand open; the code that draws such figures is
-in the notebooks.</p>
+settings is shown here with the sentence that belongs to it. Solutions stand open; code that the pages fold away
+(imports, drawing, checks) is in the notebooks.</p>
 <p class="pdf-note">{rights}</p></section>"""
 LINE = '<li><a href="#{anchor}">{title}</a><span class="pdf-dots"></span><span data-page="{anchor}"></span></li>'
 
@@ -65,56 +67,60 @@ def anchor(page, fragment=""):
 
 
 def article(html):
-    """The text of a page, without the frames that wait for a script."""
-    text = html[
-        html.index('<article class="bd-article">') + len('<article class="bd-article">') : html.rindex("</article>")
-    ]
-    text = re.sub(r'<figure class="explore".*?</figure>', lambda m: one_frame(m[0]), text, flags=re.DOTALL)
-    text = re.sub(r'<details class="[^"]*\bhide above-input\b.*?</details>', "", text, flags=re.DOTALL)
-    text = re.sub(r'<a class="headerlink".*?</a>', "", text, flags=re.DOTALL)
-    text = re.sub(r'<p class="under-the-title">.*?</p>', "", text, flags=re.DOTALL)
-    # The page of checks tells where their code is; on paper it would be a book of its own.
-    text = re.sub(r"<details><summary>The check in Python</summary>.*?</details>", "", text, flags=re.DOTALL)
-    return re.sub(r"<details(?![^>]*\bopen\b)", "<details open", text)
+    """The tree of a page's text, without the frames that wait for a script and the code that is folded away."""
+    tree = parse(html).select_one("article.bd-article")
+    for figure in tree.select("figure.explore"):
+        one_frame(figure)
+    for part in tree.select("details.hide.above-input, a.headerlink, p.under-the-title"):
+        part.decompose()
+    for details in tree.find_all("details"):
+        # The page of checks tells where their code is; on paper it would be a book of its own.
+        if details.find("summary", recursive=False, string="The check in Python"):
+            details.decompose()
+        else:
+            details["open"] = ""
+    return tree
 
 
 def one_frame(figure):
     """A figure to explore as it begins, or, where that is the first step of something to play, as it ends."""
-    frames = re.findall(r'<template data-says="([^"]*)">(.*?)</template>', figure, re.DOTALL)
-    figure = re.sub(r"<template\b.*?</template>\s*", "", figure, flags=re.DOTALL)
-    start = [picture for _, picture in frames].index("")  # it stands in the figure already
-    per_step = len(frames) // len(json.loads(unescape(re.search(r'data-words="([^"]*)"', figure)[1])))
-    if start >= per_step or "data-play" not in figure:
-        return figure
-    says, picture = frames[start - per_step]
-    name, alt = "alt" if picture.startswith("<img") else "aria-label", re.search(r'data-alt="([^"]*)"', figure)[1]
-    picture = re.sub(r"^<\w+", lambda tag: f'{tag[0]} {name}="{alt} {says}"', picture)
-    for part, new in {'<div class="explore-frame">': picture, r"<output\b[^>]*><span>": says}.items():
-        figure = re.sub(
-            f"({part}).*?(?=</(?:div|span)>)", lambda m, new=new: m[1] + new, figure, count=1, flags=re.DOTALL
-        )
-    return figure
+    frames = [template.extract() for template in figure.find_all("template")]
+    start = next(i for i, frame in enumerate(frames) if not frame.find(True))  # it stands in the figure already
+    per_step = len(frames) // len(json.loads(figure.select_one("[data-words]")["data-words"]))
+    if start >= per_step or not figure.select_one("[data-play]"):
+        return
+    end = frames[start - per_step]
+    picture = end.find(True).extract()
+    name = "alt" if picture.name == "img" else "aria-label"
+    picture[name] = f"{figure['data-alt']} {end['data-says']}"
+    frame = figure.select_one(".explore-frame")
+    frame.clear()
+    frame.append(picture)
+    figure.select_one("output span").string = end["data-says"]
 
 
-def move(text, page, pages, assets):
+def move(tree, page, pages, assets):
     """Rewrite the identifiers, links and sources of a page for their place in the one document."""
 
-    def link(match):
-        before, target, after = match.groups()
-        target, fragment = urldefrag(unescape(target))
+    def link(target):
+        target, fragment = urldefrag(target)
         if re.match(r"[a-z]+:", target):
-            return match.group()
+            return f"{target}#{fragment}" if fragment else target
         if not target:
-            return f"{before}#{anchor(page, unquote(fragment))}{after}"
+            return f"#{anchor(page, unquote(fragment))}"
         path = normpath(join(dirname(page), unquote(target)))
         if path.removesuffix(".html") in pages:
-            return f"{before}#{anchor(path.removesuffix('.html'), unquote(fragment))}{after}"
-        return f"{before}{assets}{path}{after}"
+            return f"#{anchor(path.removesuffix('.html'), unquote(fragment))}"
+        return f"{assets}{path}"
 
-    text = re.sub(r'(<[^<>]*?\sid=")([^"]+)', lambda m: m[1] + anchor(page, m[2]), text)
-    text = re.sub(r'(<(?:label|output)\b[^<>]*?\sfor=")([^"]+)', lambda m: m[1] + anchor(page, m[2]), text)
-    text = re.sub(r"(url\(#)([^)]+)", lambda m: m[1] + anchor(page, m[2]), text)
-    return re.sub(r'((?:href|src)=")([^"]*)(")', link, text)
+    for tag in tree.find_all(True):
+        for name, value in tag.attrs.items():
+            if name == "id" or (name == "for" and tag.name in ("label", "output")):
+                tag[name] = anchor(page, value)
+            elif name in ("href", "src", "xlink:href"):
+                tag[name] = link(value)
+            elif isinstance(value, str) and "url(#" in value:
+                tag[name] = re.sub(r"(url\(#)([^)]+)", lambda m: m[1] + anchor(page, m[2]), value)
 
 
 def assemble(site, toc, title, author, rights, target):
@@ -130,14 +136,13 @@ def assemble(site, toc, title, author, rights, target):
     )
     body, contents, heads = [], [], []
     for number, (page, caption) in enumerate(toc):
-        text = article(pages[page])
+        tree = article(pages[page])
         if number == 0:  # the cover of the pages; this document has one of its own
-            text = re.sub(r"(<h1>).*?(</h1>)", r"\1About this book\2", text, count=1, flags=re.DOTALL)
-        text = move(text, page, pages, assets)
-        name = re.search(r"<h1>(.*?)</h1>", text, re.DOTALL)[1].strip()
-        plain = re.sub(r"<[^>]+>", "", unescape(name)).replace('"', "'")
+            tree.h1.string = "About this book"
+        move(tree, page, pages, assets)
+        name, plain = tree.h1.decode_contents().strip(), tree.h1.get_text().strip().replace('"', "'")
         heads.append(f'@page p{number} {{ @top-right {{ content: "{plain}"; }} }}')
-        body.append(f'<div class="pdf-page" id="{anchor(page)}" style="page: p{number}">{text}</div>')
+        body.append(f'<div class="pdf-page" id="{anchor(page)}" style="page: p{number}">{inside(tree)}</div>')
         if caption:
             contents.append(f'<li class="pdf-part">{caption}</li>')
         contents.append(LINE.format(anchor=anchor(page), title=name))
