@@ -320,22 +320,47 @@ def test_what_looks_like_markdown_is_shown_as_it_is(words):
 # --- copies -----------------------------------------------------------------------------------------------------
 
 
+def save(folder, name, words, outputs=()):
+    (folder / name).write_text(json.dumps(notebook(cell("code", words, {}, *outputs))), "utf-8")
+
+
 def test_what_the_reader_has_changed_stays(tmp_path):
     book, lab = tmp_path / "book", tmp_path / "lab"
     book.mkdir(), lab.mkdir()
     names = ["mine", "untouched", "gone", "new"]
     for name in names[:3]:
-        (book / name).write_text("old")
+        save(book, name, "old")
     assert copies.lay_out(book, lab, names[:3]) == []
-    (lab / "mine").write_text("mine")
+    save(lab, "mine", "mine")
     (lab / "gone").unlink()
     for name in names:
-        (book / name).write_text("newer")
+        save(book, name, "newer")
     for _ in range(2):
         assert copies.lay_out(book, lab, names) == ["mine"]
-        assert [(lab / name).read_text() for name in names] == ["mine", "newer", "newer", "newer"]
-    (lab / "new").write_text("new, and mine")
+        assert [text(read(lab / name)["cells"][0]) for name in names] == ["mine", "newer", "newer", "newer"]
+    save(lab, "new", "new, and mine")
     assert copies.lay_out(book, lab, names) == ["mine", "new"]
+
+
+def test_what_was_only_run_keeps_its_outputs_until_the_book_has_something_new(tmp_path):
+    book, lab = tmp_path / "book", tmp_path / "lab"
+    book.mkdir(), lab.mkdir()
+    save(book, "a", "x")
+    copies.lay_out(book, lab, ["a"])
+    save(lab, "a", "x", [shown(text_plain="1")])
+    assert copies.lay_out(book, lab, ["a"]) == [] and read(lab / "a")["cells"][0]["outputs"]
+    save(book, "a", "y")
+    assert copies.lay_out(book, lab, ["a"]) == [] and text(read(lab / "a")["cells"][0]) == "y"
+
+
+def test_jupyterlab_does_not_ask_for_news_and_keeps_what_was_answered(tmp_path, monkeypatch):
+    monkeypatch.setenv("JUPYTERLAB_SETTINGS_DIR", str(tmp_path))
+    copies.no_news()
+    (file,) = (file for file in tmp_path.rglob("*") if file.is_file())
+    assert read(file) == {"fetchNews": "false"}
+    file.write_text('{"fetchNews": "true"}')
+    copies.no_news()
+    assert read(file) == {"fetchNews": "true"}
 
 
 def test_a_handout_has_room_for_an_answer_where_the_solution_was(plain):

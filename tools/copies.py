@@ -10,6 +10,7 @@ book. What a link would lead to and is not handed out loses its link.
 
 import hashlib
 import json
+import os
 import re
 import shutil
 import sys
@@ -48,26 +49,47 @@ def digest(file):
     return hashlib.sha256(file.read_bytes()).hexdigest()
 
 
+def written_by_hand(file):
+    """A digest of what a person has written in a notebook, which an editor's own marks and outputs do not change."""
+    cells = json.loads(file.read_text("utf-8"))["cells"]
+    return hashlib.sha256(json.dumps([[c["cell_type"], "".join(c["source"])] for c in cells]).encode()).hexdigest()
+
+
 def lay_out(source, target, names):
-    """Copy files into a folder, but for those changed there since they were copied; return these."""
+    """Copy notebooks into a folder, but for those changed there since they were copied; return these.
+
+    What has not changed in the book is left as it is there, with the outputs that it has got.
+    """
     memory = target / ".copied.json"
     before = json.loads(memory.read_text("utf-8")) if memory.exists() else {}
     kept, now = [], {}
     for name in names:
         file, copy = source / name, target / name
-        if copy.exists() and digest(copy) not in (before.get(name), digest(file)):
+        of_the_book, as_copied = before.get(name, (None, None))
+        if copy.exists() and written_by_hand(copy) not in (as_copied, written_by_hand(file)):
             kept.append(name)
-            now[name] = before.get(name)
+            now[name] = of_the_book, as_copied
             continue
-        copy.parent.mkdir(parents=True, exist_ok=True)
-        shutil.copyfile(file, copy)
-        now[name] = digest(file)
+        if not copy.exists() or digest(file) != of_the_book:
+            copy.parent.mkdir(parents=True, exist_ok=True)
+            shutil.copyfile(file, copy)
+        now[name] = digest(file), written_by_hand(file)
     memory.write_text(json.dumps(now, indent=1), "utf-8")
     return kept
 
 
+def no_news():
+    """Answer JupyterLab's question at its first start, whether it may fetch news, with no; it can be changed there."""
+    if folder := os.environ.get("JUPYTERLAB_SETTINGS_DIR"):
+        setting = Path(folder, "@jupyterlab", "apputils-extension", "notification.jupyterlab-settings")
+        if not setting.exists():
+            setting.parent.mkdir(parents=True, exist_ok=True)
+            setting.write_text('{"fetchNews": "false"}\n', "utf-8")
+
+
 def lab():
     LAB.mkdir(exist_ok=True)
+    no_news()
     copy_data(LAB)
     kept = lay_out(SITE / FOLDER, LAB, [f"{page}.ipynb" for page in pages()])
     print(f"lab/: {len(pages()) - len(kept)} notebooks as in the book" + f", {len(kept)} that you changed" * bool(kept))
