@@ -23,6 +23,7 @@ ROOT = Path(__file__).resolve().parents[1]
 sys.path[:0] = [str(ROOT / "_ext"), str(ROOT / "tools")]
 
 import copies  # noqa: E402
+import make_pdf  # noqa: E402
 import plain_notebooks  # noqa: E402
 
 CONFIG = """
@@ -528,6 +529,25 @@ def test_no_cell_of_a_handout_needs_a_solution(book, stored):
             assert loaded <= known, f"{loaded - known} in {text(c)[:200]}"
 
 
+def look_at(page):
+    """Open a page without a network; return the errors of its scripts, formulas drawn and written, and the color of a
+    link."""
+    from playwright.sync_api import sync_playwright
+
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=make_pdf.find_browser(), args=["--no-sandbox"])
+        tab, errors = browser.new_page(), []
+        tab.route("**/*", lambda route: route.continue_() if route.request.url.startswith("file:") else route.abort())
+        tab.on("pageerror", lambda error: errors.append(str(error)))
+        tab.on("console", lambda line: errors.append(line.text) if line.type == "error" else None)
+        tab.goto(page.as_uri())
+        tab.evaluate("MathJax.startup.promise.then(() => null)")
+        counts = [tab.locator(what).count() for what in ("mjx-container", "span.math, div.math")]
+        color = tab.locator("article a[href]").first.evaluate("a => getComputedStyle(a).color")
+        browser.close()
+    return errors, counts, color
+
+
 @pytest.mark.site
 def test_a_handout_has_no_solution_and_an_answer_for_each(tmp_path, monkeypatch, book):
     monkeypatch.setattr(copies, "HANDOUT", tmp_path / "handout")
@@ -550,6 +570,8 @@ def test_a_handout_has_no_solution_and_an_answer_for_each(tmp_path, monkeypatch,
     local = {unquote(re.split("[#?]", address)[0]) for address in wanted if not re.match("[a-z]+:", address)}
     assert [address for address in local if address and not (out / "chapters" / address).is_file()] == []
     assert list(out.glob("saelib-*.whl"))
+    errors, (drawn, formulas), color = look_at(out / "chapters/kl-divergence.html")
+    assert errors == [] and drawn == formulas > 100 and color != "rgb(0, 0, 0)"
     with pytest.raises(SystemExit, match="There is no chapter nonsense"):
         copies.handout(["nonsense"])
 

@@ -157,8 +157,13 @@ def page_without_solutions(html, page, handed):
     article = tree.select_one("article.bd-article").extract()
     for part in article.select("p.under-the-title, a.equation-mark, a.headerlink, .prev-next-area"):
         part.decompose()
-    for link in tree.head.select("link[rel=next], link[rel=prev], link[rel=search], link[rel=index]"):
+    for link in tree.head.select(
+        "link[rel=next], link[rel=prev], link[rel=search], link[rel=index], link[rel=preload]"
+    ):
         link.decompose()
+    for script in tree.head.find_all("script", src=False):
+        if "dataset.theme" in (script.string or ""):  # there is no switch for the colors
+            script.decompose()
     for solution in article.select("div.solution"):
         solution.replace_with(parse(ANSWER).div)
     for link in article.select("a[href]"):
@@ -169,10 +174,12 @@ def page_without_solutions(html, page, handed):
         gone = there == page and fragment and not article.find(id=unquote(fragment))
         if there not in handed or gone:
             link.unwrap()
-    main = tree.new_tag("main", attrs={"class": "bd-main bd-content handout"})
+    main = tree.new_tag("main", attrs={"class": "bd-main bd-content handout", "id": "main-content"})
     main.append(article)
     tree.body.clear()
-    tree.body.append(main)
+    # The theme's script looks for the first, and colors by the attributes.
+    tree.body.extend([tree.new_tag("div", attrs={"class": "sbt-scroll-pixel-helper"}), main])
+    tree.html.attrs |= {"data-theme": "light", "data-mode": "light"}
     style = tree.new_tag("style")
     style.string = STYLE
     tree.head.append(style)
