@@ -72,13 +72,7 @@ aria-label="The weights of 25 hidden units during the training, a square for eac
         return [raw[0], *caption.children, raw[1]]
 
 
-def add_script(app, page, template, context, doctree):
-    if doctree and any('<figure class="train"' in node.astext() for node in doctree.findall(nodes.raw)):
-        app.add_js_file("train.js", loading_method="defer")
-
-
 def setup(app):
     app.add_directive("train-here", TrainHere)
     app.connect("builder-inited", write_patches)
-    app.connect("html-page-context", add_script)
     return {"parallel_read_safe": True, "parallel_write_safe": True}

@@ -186,5 +186,5 @@
   }
 
   window.saelibTrain = { costAndGradient, lbfgs, numbers, patches, start };
-  document.querySelectorAll("figure.train").forEach(install);
+  document.addEventListener("DOMContentLoaded", () => document.querySelectorAll("figure.train").forEach(install));
 })();

@@ -446,6 +446,61 @@ def test_a_button_copies_the_code_beside_it(tab):
     assert code and tab.evaluate("navigator.clipboard.readText()").strip() == code
 
 
+# --- what a link leads to ---------------------------------------------------------------------------------------
+
+
+def test_a_link_shows_the_equation_the_theorem_and_the_source_that_it_leads_to(tab):
+    load(tab, "chapters/sparse-coding.html")
+    box = tab.locator(".glance")
+    equation = tab.locator("a.reference[href='#equation-eq-lasso']").first
+    equation.hover()
+    box.locator("mjx-container").first.wait_for()
+    number = equation.inner_text().strip("()")
+    assert f"({number})" in box.inner_text()
+    assert equation.get_attribute("aria-describedby") == "glance"
+    tab.keyboard.press("Escape")
+    assert not box.is_visible() and equation.get_attribute("aria-describedby") is None
+    theorem = tab.locator("a[href='#thm-soft-threshold']").first
+    theorem.focus()
+    theorem.press("Shift")  # as one who came by keyboard
+    theorem.hover()
+    tab.locator(".glance .admonition-title").wait_for()
+    assert "soft threshold" in box.inner_text().lower()
+    assert box.locator("[id], a").count() == 0
+    source = tab.locator("a[href*='bibliography.html#']").first
+    title = source.get_attribute("title")
+    source.hover()
+    wait_until(tab, "document.querySelector('.glance').textContent.length > 30")
+    assert box.inner_text() == title and source.get_attribute("title") is None
+    tab.mouse.move(0, 0)
+    box.wait_for(state="hidden")
+    assert source.get_attribute("title") == title
+
+
+def test_a_statement_of_another_page_is_shown_too_and_lies_within_the_window(tab):
+    load(tab, "appendices/faq.html")
+    links = tab.locator("a.reference.internal[href*='#equation-']:not([href^='#'])")
+    assert links.count() > 5
+    for at in range(3):
+        links.nth(at).hover()
+        tab.locator(".glance mjx-container").first.wait_for()
+        place = tab.locator(".glance").bounding_box()
+        assert place["x"] >= 0 and place["x"] + place["width"] <= DESK["width"]
+        tab.keyboard.press("Escape")
+
+
+def test_the_first_tap_shows_and_the_second_goes(browser):
+    context = browser.new_context(viewport=PHONE, has_touch=True)
+    tab = context.new_page()
+    load(tab, "chapters/pca.html")
+    tab.locator("a[href='#thm-eckart-young']").first.tap()
+    tab.locator(".glance .admonition-title").wait_for()
+    assert not tab.url.endswith("#thm-eckart-young")
+    tab.locator("a[href='#thm-eckart-young']").first.tap()
+    wait_until(tab, "location.hash == '#thm-eckart-young'")
+    context.close()
+
+
 # --- a network trained on the page -----------------------------------------------------------------------------
 
 
