@@ -149,13 +149,13 @@ def ista(s, data):
             middle = (low + high) / 2
             inside = costs(best + middle[:, np.newaxis] * ray) < least + level
             low, high = np.where(inside, middle, low), np.where(inside, high, middle)
-        marks.append(curve(*(best + low[:, np.newaxis] * ray).T, "gray"))
+        marks.append(curve(*(best + low[:, np.newaxis] * ray).T, tone="gray"))
     marks += [
         curve([-0.2, 2], [0, 0], "soft", "thin"),
         curve([0, 0], [-0.3, 1.1], "soft", "thin"),
         curve(*path.T),
         mark("dots", "blue", *path[1:-1].T, small=1),
-        text(*best, "×"),
+        text(*best, words="×"),
         mark("dots", "soft", s["a1"], s["a2"]),
         mark("dots", "orange", *path[-1]),
     ]
@@ -203,7 +203,7 @@ def directions(s, data):
     D = length**4 / np.maximum(np.sum(products**2, axis=1), 1e-12)
     names = [str(j + 1) for j in range(len(length))]
     arrows = [mark("arrows", "blue", W[0], W[1])]
-    arrows += [text(*(W[:, j] * (1 + 0.18 / length[j])), name) for j, name in enumerate(names) if length[j] > 0.3]
+    arrows += [text(*(W[:, j] * (1 + 0.18 / length[j])), words=name) for j, name in enumerate(names) if length[j] > 0.3]
     kept = length > 0.5
     shares = ", ".join(fixed(v, 2) for v in sorted(D[kept], reverse=True))
     return scene(
@@ -236,7 +236,7 @@ def descent(s, data):
     circle = np.stack([np.cos(angle), np.sin(angle)])
     rings = [axes @ (np.sqrt(2 * c / curvature)[:, np.newaxis] * circle) for c in (0.1, 0.5, 1.5, 4, 9, 16)]
     x, y = axes @ np.array(path).T
-    left = [curve(*ring, "gray") for ring in rings]
+    left = [curve(*ring, tone="gray") for ring in rings]
     left += [curve(x, y), mark("dots", "blue", x[1:], y[1:], small=1), text(0, 0, "+")]
     left.append(mark("dots", "orange", x[0], y[0]))
     right = [curve(range(26), np.maximum(costs, 1e-12))]
@@ -309,20 +309,22 @@ def passes(s, data):
     sizes = [x.size, params.b1.size, x.size]
     place = {(l, k): (2.6 * l, (size - 1) / 2 - k) for l, size in enumerate(sizes) for k in range(size)}
     marks = [
-        curve(*zip(place[l, i], place[l + 1, k], strict=True), "gray", "thin")
+        curve(*zip(place[l, i], place[l + 1, k], strict=True), tone="gray", look="thin")
         for l in (0, 1)
         for i in range(sizes[l])
         for k in range(sizes[l + 1])
     ]
-    marks += [curve(*zip(place[start], place[end], strict=True), tone) for start, end, _ in now.edges]
+    marks += [curve(*zip(place[start], place[end], strict=True), tone=tone) for start, end, _ in now.edges]
     symbols = "x", "a⁽²⁾", "a⁽³⁾"
     for at in place:
         marks.append(mark("circles", tone if at in now.here else "ink", *place[at], bold=int(at in now.here)))
         known = now.activations.get(at)
-        marks.append(text(*place[at], known or f"{symbols[at[0]]}{SUBSCRIPTS[at[1] + 1]}", "ink" if known else "soft"))
+        marks.append(
+            text(*place[at], words=known or f"{symbols[at[0]]}{SUBSCRIPTS[at[1] + 1]}", tone="ink" if known else "soft")
+        )
         if at in now.deltas:
             below = place[at][0], place[at][1] - 0.48
-            marks.append(text(*below, f"δ = {now.deltas[at]}", tone if at in now.here else "ink"))
+            marks.append(text(*below, words=f"δ = {now.deltas[at]}", tone=tone if at in now.here else "ink"))
     for start, end, weight in now.edges:
         if weight is not None:  # where the lines are furthest apart: at the many ends
             (x0, y0), (x1, y1) = place[start], place[end]
@@ -337,7 +339,7 @@ def passes(s, data):
 
 
 SUBSCRIPTS = "₀₁₂₃₄₅₆₇₈₉"
-LETTERS = dict(zip("0123456789ijk", f"{SUBSCRIPTS}ᵢⱼₖ", strict=True))
+LETTERS: dict[str, str] = dict(zip("0123456789ijk", f"{SUBSCRIPTS}ᵢⱼₖ", strict=True))
 SIGNS = (r"\frac{1}{2}", "½"), (r"\sum", "Σ"), (r"\delta", "δ"), (r"\partial ", "∂"), (r"\cdot", "·"), (r"\quad", "")
 SIGNS += (r"\,", " "), (r"\;", " "), ("^2", "²"), ("^{(2)}", "⁽²⁾"), ("^{(3)}", "⁽³⁾"), ("^{(1)}", "⁽¹⁾")
 
