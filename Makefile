@@ -118,7 +118,7 @@ notebooks: $(READY)
 	@$(ONE_THREAD) $(BIN)/python tools/store_notebooks.py
 
 site-test: book
-	@HOME="$$HOUSE" $(BIN)/python -m pytest tests/test_site.py -m site -n $(JOBS)
+	@HOME="$$HOUSE" $(BIN)/python -m pytest tests/test_site.py tests/test_live.py -m site -n $(JOBS)
 	@HOME="$$HOUSE" $(BIN)/python -m pytest tests/test_pdf.py -m site
 
 # The tool is installed at its first use, and may change nothing that is pinned.

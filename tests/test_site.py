@@ -843,15 +843,19 @@ def test_without_scripts_the_start_frame_and_the_caption_stand(browser, explorab
 
 @pytest.fixture
 def lab(tmp_path):
-    """A JupyterLab of its own, on this machine alone, with one notebook; its address."""
-    import nbformat
-    from nbformat.v4 import new_code_cell, new_notebook
-
     code = (
         "from saelib.book import explore\n\n\ndef line(ax, slope):\n    ax.plot([0, 1], [0, slope])\n"
         "    return f'It rises to {slope:.2f}.'\n\n\nexplore.figure(\n    line, caption='A line that rises.', "
         "alt='A line from the origin.',\n    slope=explore.slider('Slope', [1.0, 2.0, 3.0]),\n)"
     )
+    yield from laboratory(tmp_path, code)
+
+
+def laboratory(tmp_path, code):
+    """A JupyterLab of its own, on this machine alone, with a notebook of one cell; its address."""
+    import nbformat
+    from nbformat.v4 import new_code_cell, new_notebook
+
     kernel = {"kernelspec": {"name": "python3", "display_name": "Python 3", "language": "python"}}
     nbformat.write(new_notebook(cells=[new_code_cell(code)], metadata=kernel), tmp_path / "line.ipynb")
     with socket.socket() as free:
