@@ -378,7 +378,7 @@ def pytest_addoption(parser):
 
 def pytest_configure(config):
     """Let `-n` deal out notebooks whole: a cell needs those before it, in the same kernel."""
-    if getattr(config.option, "dist", None) == "load":
+    if getattr(config.option, "dist", None) in ("load", "worksteal", "loadgroup"):
         config.option.dist = "loadscope"
 
 
