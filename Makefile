@@ -43,7 +43,7 @@ help: ## this list
 	@echo "make measured    measure the errors that the page of checks shows, and store them (a minute)"
 	@echo "make site-test   open the built book in a headless Chromium with the network cut off, and check every page"
 	@echo "make lite-test   open a chapter of make lite in a headless Chromium"
-	@echo "make mutants     put one mistake at a time into the library, and count those that its tests notice (twenty minutes)"
+	@echo "make mutants     put one mistake at a time into the library, and count those that its tests notice (half an hour)"
 	@echo "make bench       time the library beside its limit, PyTorch, JAX and scikit-learn (ten minutes; installs them first)"
 	@echo "make coverage    list the lines and branches of the library that no test runs (five minutes)"
 	@echo "make lint        check style, spelling, types, and the text as an editor would (words, labels, references)"
@@ -131,7 +131,7 @@ $(MUTMUT): $(READY)
 	@touch $@
 
 mutants: $(MUTMUT)
-	@$(ONE_THREAD) $(BIN)/python tools/mutants.py $(JOBS)
+	@$(ONE_THREAD) $(BIN)/python tools/mutants.py $(JOBS) $(DRAWN)
 
 coverage: $(READY)
 	@$(ONE_THREAD) $(BIN)/python -m pytest tests -n $(JOBS) --dist loadscope \

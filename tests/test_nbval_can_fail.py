@@ -16,6 +16,8 @@ import sys
 import time
 import xml.etree.ElementTree as ET
 from collections import defaultdict
+from pathlib import Path
+from types import SimpleNamespace
 
 import nbformat
 import numpy as np
@@ -25,7 +27,9 @@ from PIL import Image
 
 from tests.nbval_tolerance import (
     LIMITS,
+    LONGEST_FIRST,
     drawing_problem,
+    longest_first,
     markup_problem,
     outputs_problems,
     picture_problem,
@@ -276,6 +280,15 @@ def test_cells_stay_together_and_in_order(options, stored, tmp_path):
     count = CELLS.index("array") + 1 if "-k" in options else len(CELLS)
     assert {name: set(cells.values()) for name, cells in wrong.items()} == {"one": {""}, "two": {""}}, log
     assert all(list(cells) == [f"Cell {k}" for k in range(count)] for cells in wrong.values())
+
+
+def test_what_takes_longest_is_begun_first_and_its_tests_keep_their_order():
+    last, other = Path("chapters") / f"{LONGEST_FIRST[-1]}.ipynb", Path("tests") / "test_other.py"
+    first = Path("chapters") / f"{LONGEST_FIRST[0]}.ipynb"
+    items = [SimpleNamespace(path=path, number=k) for k, path in enumerate((other, last, first, last, other, first))]
+    assert [item.number for item in longest_first(items)] == [2, 5, 1, 3, 0, 4]
+    there = {path.stem for path in (*store_notebooks.notebooks(), *(ROOT / "tests").glob("test_*.py"))}
+    assert set(LONGEST_FIRST) <= there
 
 
 def test_an_unexpected_file_of_data_fails_its_notebook_alone(stored, tmp_path):
