@@ -303,13 +303,13 @@ def test_solutions_open_with_the_keyboard(page):
 
 
 @pytest.mark.parametrize("chapter", [page for page in PAGES if page.startswith("chapters/")])
-def test_a_chapter_can_be_downloaded_as_the_notebook_it_is(tab, chapter):
+def test_a_chapter_can_be_downloaded_as_a_plain_notebook_with_the_library(tab, chapter):
     load(tab, chapter)
-    notebook = (SITE.parents[1] / chapter).with_suffix(".ipynb").read_bytes()
-    links = tab.locator('a[download][href$=".ipynb"]')
+    links = tab.locator('article a[download], a.btn[href$=".ipynb"]')
     assert links.filter(has_text="Download this notebook").is_visible()
-    for link in links.all():
-        assert Path(link.evaluate("a => decodeURI(a.pathname)")).read_bytes() == notebook
+    files = {Path(link.evaluate("a => decodeURI(a.pathname)")) for link in links.all()}
+    (wheel,) = (SITE / "notebooks").glob("saelib-*.whl")
+    assert files == {(SITE / "notebooks" / chapter).with_suffix(".ipynb"), wheel}
 
 
 def test_dark_mode_can_be_switched_on_and_stays_on(tab):
