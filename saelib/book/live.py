@@ -142,7 +142,7 @@ def figure(kind, *, caption, alt, name=None, data=None, **settings):
     name : str, optional
         The figure's id in the page, to link to; by default made of the caption.
     data : dict, optional
-        Numbers that the kind needs: parameters, a small table.
+        Numbers and arrays that the kind needs: parameters, a small table.
     **settings
         `slider`, `choice` and `point`, named as the kind names them.
 
@@ -160,7 +160,8 @@ def figure(kind, *, caption, alt, name=None, data=None, **settings):
     name = name or re.sub(r"[^a-z0-9]+", "-", caption.lower())[:40].strip("-")
     if not re.fullmatch(r"[a-z][a-z0-9-]*", name):
         raise ValueError(f"name must be a letter and then letters, digits and hyphens in lower case, got {name!r}")
-    made = Live(kind, settings, data or {}, caption, alt, name)
+    numbers = {key: v.tolist() if hasattr(v, "tolist") else v for key, v in (data or {}).items()}
+    made = Live(kind, settings, numbers, caption, alt, name)
     try:
         made.scene()
     except KeyError as error:
@@ -188,7 +189,7 @@ def as_html(e):
         for k, panel in enumerate(scene["panels"])
     )
     lines = "".join(f"<p>{escape(line)}</p>" for line in scene["lines"])
-    told = escape(json.dumps(e.data, ensure_ascii=False, separators=(",", ":"), default=float))
+    told = escape(json.dumps(e.data, ensure_ascii=False, separators=(",", ":")))
     return (
         f'<figure class="live" id="{e.name}" data-live="{e.kind}" data-alt="{escape(e.alt)}" data-with="{told}">\n'
         f'<div class="live-stage">{drawn}</div>\n'
