@@ -25,6 +25,11 @@ def number_explorables(tree):
         mark = tree.new_tag("span", attrs={"class": "caption-number"})
         mark.string = f"Explore {chapter}.{count} "
         figure.figcaption.insert(0, mark)
+        link = tree.new_tag(
+            "a", attrs={"class": "headerlink", "href": f"#{figure['id']}", "title": "Link to this image"}
+        )
+        link.string = "#"
+        figure.figcaption.append(link)
 
 
 def citation(app, page, title):
