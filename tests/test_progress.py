@@ -15,10 +15,20 @@ from saelib import progress
 def test_the_bar_is_a_widget_in_a_notebook(monkeypatch):
     import tqdm.notebook
 
+    pytest.importorskip("ipywidgets")
     monkeypatch.setattr(progress, "_in_notebook", lambda: True)
     monkeypatch.delenv("TQDM_DISABLE", raising=False)
     with progress.progress_bar(3, "steps") as bar:
         assert isinstance(bar, tqdm.notebook.tqdm) and not bar.disable
+
+
+def test_a_notebook_without_widgets_has_a_plain_bar(monkeypatch, capsys):
+    monkeypatch.setattr(progress, "_in_notebook", lambda: True)
+    monkeypatch.setitem(sys.modules, "ipywidgets", None)
+    monkeypatch.delenv("TQDM_DISABLE", raising=False)
+    with progress.progress_bar(3, "steps") as bar:
+        bar.update(3)
+    assert "steps" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize("in_notebook", [False, True])
