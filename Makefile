@@ -44,7 +44,7 @@ help: ## this list
 	@echo "make measured    measure the errors that the page of checks shows, and store them (a minute)"
 	@echo "make site-test   open the built book in a headless Chromium with the network cut off, and check every page"
 	@echo "make lite-test   open a chapter of make lite in a headless Chromium, and run ten in its Python"
-	@echo "make mutants     put one mistake at a time into the library, and count those that its tests notice (twenty minutes)"
+	@echo "make mutants     put one mistake at a time into the library, and count those that its tests notice (half an hour)"
 	@echo "make bench       time the library beside its limit, PyTorch, JAX and scikit-learn (ten minutes; installs them first)"
 	@echo "make coverage    list the lines and branches of the library that no test runs (five minutes)"
 	@echo "make lint        check style, spelling, types, and the text as an editor would (words, labels, references)"
@@ -133,7 +133,7 @@ notebooks: $(READY)
 	@$(ONE_THREAD) $(BIN)/python tools/store_notebooks.py
 
 site-test: book
-	@HOME="$$HOUSE" $(BIN)/python -m pytest tests/test_site.py -m site -n $(JOBS)
+	@HOME="$$HOUSE" $(BIN)/python -m pytest tests/test_site.py tests/test_live.py -m site -n $(JOBS)
 	@HOME="$$HOUSE" $(BIN)/python -m pytest tests/test_pdf.py tests/test_plain_notebooks.py -m site
 
 # The tool is installed at its first use, and may change nothing that is pinned.
@@ -146,7 +146,7 @@ $(MUTMUT): $(READY)
 	@touch $@
 
 mutants: $(MUTMUT)
-	@$(ONE_THREAD) $(BIN)/python tools/mutants.py $(JOBS)
+	@$(ONE_THREAD) $(BIN)/python tools/mutants.py $(JOBS) $(DRAWN)
 
 coverage: $(READY)
 	@$(ONE_THREAD) $(BIN)/python -m pytest tests -n $(JOBS) --dist loadscope \

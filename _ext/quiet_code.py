@@ -11,7 +11,7 @@ from html import escape
 from docutils import nodes
 
 IMPORTS, FIGURE, OTHER = "Imports and settings", "Code of the figure", "Code"
-DRAWING = {"plt", "ax", "axes", "fig", "figure", "plots", "explore", "left", "right", "twin"}
+DRAWING = {"plt", "ax", "axes", "fig", "figure", "plots", "explore", "live", "left", "right", "twin"}
 SHORT = 5  # so few lines of drawing are as quiet as a line that stands for them
 
 

@@ -265,6 +265,7 @@ ELSEWHERE = {
     "tests/test_explore.py": (
         "explore: slider choice figure prefix_of; steps: step_through number factor weighted_sum tex"
     ),
+    "tests/test_live.py": "live: slider fine choice point figure word as_html control",
     "tests/test_tutor.py": "tutor: kinds mistakes "
     + " ".join(f"check_{kind}" for kind in ("backward", *saelib.book.tutor.kinds())),
 }

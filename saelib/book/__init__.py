@@ -2,7 +2,7 @@
 
 from importlib import import_module
 
-__all__ = ["plots", "explore", "steps", "tutor"]
+__all__ = ["plots", "explore", "live", "steps", "tutor"]
 
 
 def __getattr__(name):
