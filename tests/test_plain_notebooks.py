@@ -101,6 +101,7 @@ Do.
 :::"""
 START = ":::{solution-start} ex-try\n:class: dropdown\n:::"
 FIGURE = {"mystnb": {"figure": {"caption": "A *line*.", "name": "fig-line"}, "image": {"alt": "A line"}}}
+EXPLORE = '<figure class="explore" id="e"><svg/><figcaption>One &amp; two.</figcaption></figure>'
 PNG = "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNk+M9QDwADhgGAWjR9awAAAABJRU5ErkJggg=="
 
 
@@ -128,7 +129,7 @@ FIRST = notebook(
     cell("markdown", OPENING),
     cell("code", "import sympy, numpy, saelib\nx = 1"),
     cell("code", "plot()", FIGURE | {"tags": ["hide-input"]}, shown(image_png=PNG, text_plain="<Figure>")),
-    cell("code", "explore()", {}, shown(image_png=PNG, text_html="<figure>", text_plain="f")),
+    cell("code", "explore()", {}, shown(image_png=PNG, text_html=EXPLORE, text_plain="f")),
     cell("code", "tutor()", {}, shown(text_html="<p>See <b>x</b> (eq-two).</p>", text_plain="x (eq-two)")),
     cell("markdown", CLOSING),
     cell("code", "def my(x):\n    pass"),
@@ -162,6 +163,7 @@ $$
     ("code", "plot()"),
     ("markdown", "**Figure 1.1.** A *line*."),
     ("code", "explore()"),
+    ("markdown", "**Explore 1.1.** One & two. (Run the cell above: then it can be moved.)"),
     ("code", "tutor()"),
     (
         "markdown",
@@ -439,7 +441,7 @@ def test_no_page_keeps_a_directive_a_role_or_a_label(book):
 
 @pytest.mark.site
 def test_every_number_is_the_pages(book):
-    kinds = ("Exercise", "Theorem", "Lemma", "Algorithm", "Figure")
+    kinds = ("Exercise", "Theorem", "Lemma", "Algorithm", "Figure", "Explore")
     count = 0
     for page, notebook in book.items():
         tree = BeautifulSoup((copies.SITE / f"{page}.html").read_text("utf-8"), "html.parser")
