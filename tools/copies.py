@@ -18,22 +18,31 @@ from pathlib import Path
 from posixpath import dirname, join, normpath
 from urllib.parse import unquote, urldefrag
 
+import yaml
+
 ROOT = Path(__file__).resolve().parents[1]
-sys.path[:0] = [str(ROOT / "_ext"), str(ROOT / "tools")]
+sys.path.insert(0, str(ROOT / "_ext"))
 
 from finished_pages import parse, written  # noqa: E402
-from make_pdf import table_of_contents  # noqa: E402
 from plain_notebooks import FOLDER  # noqa: E402
 
-SITE = ROOT / "_build" / "html"
+SITE, TOC = ROOT / "_build" / "html", ROOT / "_toc.yml"
 LAB, HANDOUT = ROOT / "lab", ROOT / "_build" / "handout"
 DATA = ("benchmarks", "tests/data")  # what chapters read
 LINK = re.compile(r"\[((?:[^\[\]]|\[[^\[\]]*\])*)\]\(([^()\s:]+\.ipynb)(?:#[^()\s]*)?\)")
 
 
+def files(toc):
+    """The files that a table of contents names, or a part of it, in their order."""
+    if isinstance(toc, dict):
+        return [toc[key] for key in ("file",) if key in toc] + [file for value in toc.values() for file in files(value)]
+    return [file for value in toc for file in files(value)] if isinstance(toc, list) else []
+
+
 def pages():
     """The pages of the book that have a notebook, in their order."""
-    return [page for page, _ in table_of_contents(ROOT / "_toc.yml") if (SITE / FOLDER / f"{page}.ipynb").exists()]
+    names = [Path(file).with_suffix("").as_posix() for file in files(yaml.safe_load(TOC.read_text("utf-8")))]
+    return [page for page in names if (SITE / FOLDER / f"{page}.ipynb").exists()]
 
 
 def copy_data(target):
