@@ -285,7 +285,10 @@ def test_an_images_mat_of_a_big_endian_machine_is_read(tmp_path):
     [
         (b"\x89HDF\r\n\x1a\n", r"HDF5 .*save\('IMAGES.mat', 'IMAGES', '-v7'\)"),
         (b"MATLAB 7.3 MAT-file".ljust(512) + b"\x89HDF\r\n\x1a\n", "HDF5"),
-        (struct.pack("<5i", 0, 4, 5, 0, 7) + b"IMAGES\0" + bytes(160), "version 4 has no arrays of three"),
+        (
+            struct.pack("<5i", 0, 4, 5, 0, 7) + b"IMAGES\0" + bytes(160),
+            r"version 4 has no arrays of three .*save\('IMAGES.mat', 'IMAGES', '-v7'\)",
+        ),
         (b"", "not a MATLAB file"),
         (b"\x93NUMPY" + bytes(200), "not a MATLAB file"),
     ],
