@@ -290,6 +290,14 @@ def html_of(kind):
     return made()[kind]._repr_mimebundle_()["text/html"]
 
 
+@pytest.mark.parametrize("kind", list(_scenes.KINDS))
+def test_a_picture_is_drawn_without_a_warning_in_the_books_style(kind, recwarn):
+    with matplotlib.rc_context():
+        saelib.book.plots.use_style()
+        _drawer.png(made()[kind].scene())
+    assert not recwarn.list
+
+
 def test_the_faces():
     bundle = made()["kl"]._repr_mimebundle_()
     assert set(bundle) == {"text/plain", "text/html", "image/png", "application/vnd.jupyter.widget-view+json"}
