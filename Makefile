@@ -30,7 +30,7 @@ export PYTHONUTF8              := 1
 # Several processes side by side: one thread of linear algebra in each.
 ONE_THREAD := OPENBLAS_NUM_THREADS=1 OMP_NUM_THREADS=1
 
-.PHONY: help bench book pdf lite lite-test test test-matrix lab notebooks measured site-test mutants coverage lint audit licenses update lock data clean
+.PHONY: help bench book pdf lite lite-test test test-matrix lab handout notebooks measured site-test mutants coverage lint audit licenses update lock data clean
 
 help: ## this list
 	@echo "make book        build the book: open _build/html/index.html afterwards, with or without a network"
@@ -38,12 +38,13 @@ help: ## this list
 	@echo "make lite        put a JupyterLab that runs in the browser beside the built book, with every chapter"
 	@echo "make test        run every test: the library, the equations, and every chapter against its stored outputs"
 	@echo "make test-matrix run the chapters and the tests as other processors, Pythons and versions would (an hour or two)"
-	@echo "make lab         open the chapters in JupyterLab, to run them and change things"
+	@echo "make lab         open copies of the chapters in JupyterLab, to run them and change things (in the folder lab)"
+	@echo "make handout     chapters without solutions, with room for answers, into _build/handout (CHAPTER=pca for one)"
 	@echo "make notebooks   execute the chapters in place and store their outputs (a second run changes no byte)"
 	@echo "make measured    measure the errors that the page of checks shows, and store them (a minute)"
 	@echo "make site-test   open the built book in a headless Chromium with the network cut off, and check every page"
 	@echo "make lite-test   open a chapter of make lite in a headless Chromium"
-	@echo "make mutants     put one mistake at a time into the library, and count those that its tests notice (twenty minutes)"
+	@echo "make mutants     put one mistake at a time into the library, and count those that its tests notice (half an hour)"
 	@echo "make bench       time the library beside its limit, PyTorch, JAX and scikit-learn (ten minutes; installs them first)"
 	@echo "make coverage    list the lines and branches of the library that no test runs (five minutes)"
 	@echo "make lint        check style, spelling, types, and the text as an editor would (words, labels, references)"
@@ -52,7 +53,7 @@ help: ## this list
 	@echo "make update      try newer versions of the pinned packages on everything, and pin them if all holds (half an hour)"
 	@echo "make lock        write down every package that the pinned ones need, with its version (requirements.lock)"
 	@echo "make data        fetch MNIST, which some chapters use when it is there"
-	@echo "make clean       remove what was built (the folders .venv, .venv-matrix and .venv-update stay)"
+	@echo "make clean       remove what was built (the folders lab, .venv, .venv-matrix and .venv-update stay)"
 
 # ---------------------------------------------------------------------------------------------------------------
 $(READY): requirements.txt requirements.lock pyproject.toml
@@ -82,8 +83,8 @@ $(LITE): requirements-lite.txt $(READY)
 	@$(BIN)/python -m pip install --quiet --no-compile --constraint requirements.lock -r requirements-lite.txt
 	@touch $@
 
-# Before the book, whose chapters then have a button that leads there.
-lite: $(LITE)
+# From the built notebooks; the second time the chapters have a button that leads there.
+lite: $(LITE) book
 	@$(BIN)/python tools/make_lite.py
 	@$(MAKE) --no-print-directory book
 
@@ -111,15 +112,21 @@ $(BENCH_READY): benchmarks/requirements.txt requirements.txt
 bench: $(BENCH_READY)
 	@PYTHONPATH=. PYTHONWARNINGS=ignore $(BENCH)/bin/python benchmarks/bench.py $(BENCH_OPTIONS)
 
-lab: $(READY)
-	@$(BIN)/jupyter lab --notebook-dir=. chapters
+# On copies, which are the reader's own; without the question whether JupyterLab may fetch its news.
+lab: book
+	@$(BIN)/python tools/copies.py lab
+	@$(BIN)/jupyter lab --LabApp.news_url=None --notebook-dir=lab lab/chapters/start.ipynb
+
+# CHAPTER="pca training" for some of the chapters.
+handout: book
+	@$(BIN)/python tools/copies.py handout $(CHAPTER)
 
 notebooks: $(READY)
 	@$(ONE_THREAD) $(BIN)/python tools/store_notebooks.py
 
 site-test: book
 	@HOME="$$HOUSE" $(BIN)/python -m pytest tests/test_site.py tests/test_live.py -m site -n $(JOBS)
-	@HOME="$$HOUSE" $(BIN)/python -m pytest tests/test_pdf.py -m site
+	@HOME="$$HOUSE" $(BIN)/python -m pytest tests/test_pdf.py tests/test_plain_notebooks.py -m site
 
 # The tool is installed at its first use, and may change nothing that is pinned.
 MUTMUT_VERSION := 3.8.1
@@ -131,7 +138,7 @@ $(MUTMUT): $(READY)
 	@touch $@
 
 mutants: $(MUTMUT)
-	@$(ONE_THREAD) $(BIN)/python tools/mutants.py $(JOBS)
+	@$(ONE_THREAD) $(BIN)/python tools/mutants.py $(JOBS) $(DRAWN)
 
 coverage: $(READY)
 	@$(ONE_THREAD) $(BIN)/python -m pytest tests -n $(JOBS) --dist loadscope \
@@ -150,7 +157,7 @@ $(PYREFLY): $(READY)
 lint: $(PYREFLY)
 	@$(BIN)/ruff check .
 	@$(BIN)/ruff format --check .
-	@$(BIN)/codespell $$(find . -path './_build' -prune -o -path './.*' -prune -o \
+	@$(BIN)/codespell $$(find . \( -path './_build' -o -path './lab' \) -prune -o -path './.*' -prune -o \
 	    \( -name '*.md' -o -name '*.py' -o -name '*.ipynb' \) -print)
 	@$(BIN)/python tools/lint_text.py
 	@$(BIN)/pyrefly check --python-interpreter-path $(BIN)/python --output-format min-text --summary=none

@@ -1,11 +1,12 @@
-"""Under the title of each chapter that is a notebook: how long its text is, how many formulas, and the notebook."""
+"""Under the title of each chapter that is a notebook: how long its text is, how many formulas, the notebook in plain
+Markdown, and the library that it needs."""
 
 import json
 import re
 from pathlib import Path
 
+import plain_notebooks
 from docutils import nodes
-from sphinx.util.osutil import relative_uri
 
 WORDS_A_MINUTE = 200
 DISPLAYED, INLINE = r"\$\$.*?\$\$", r"\$[^$]+\$"
@@ -45,9 +46,10 @@ def add_line(app, doctree, page):
     title = doctree.next_node(nodes.title)
     if app.builder.format != "html" or source.suffix != ".ipynb" or title is None:
         return
-    target = relative_uri(app.builder.get_target_uri(page), f"_sources/{page}.ipynb")
+    own, wheel = plain_notebooks.way_to(app, page), plain_notebooks.way_to_wheel(app, page)
     line = nodes.paragraph("", f"{length(source)} · ", classes=["under-the-title"])
-    line += nodes.raw("", f'<a href="{target}" download>Download this notebook</a>', format="html")
+    links = f'<a href="{own}" download>Download this notebook</a> and <a href="{wheel}" download>its library</a>'
+    line += nodes.raw("", links, format="html")
     title.parent.insert(title.parent.index(title) + 1, line)
 
 

@@ -15,12 +15,21 @@
     if (sidebar) { sidebar.setAttribute("role", "region"); label(sidebar, "The book"); }
   }
 
+  // On a phone a long line of code goes on in the next, with a mark: a block for each line (the style does the rest).
+  function lines() {
+    if (innerWidth > 600) return;
+    all(".bd-article :is(.cell_input, [class*='highlight-']:not(.output)) pre:not(.in-lines)").forEach((pre) => {
+      pre.innerHTML = pre.innerHTML.replace(/\n$/, "").split("\n").map((line) => `<span class="line">${line}\n</span>`).join("");
+      pre.classList.add("in-lines");
+    });
+  }
+
   // A formula, a line of code or an output a little wider than the column is set smaller; what is much wider scrolls.
   function fit() {
     all("div.math > mjx-container, .bd-article pre").forEach((e) => {
       if (e.fitted === e.clientWidth) return;
       e.style.fontSize = "";
-      const least = e.matches("pre") ? 0.85 : 0.6, ratio = e.clientWidth / e.scrollWidth;
+      const least = e.matches("pre") ? 0.8 : 0.6, ratio = e.clientWidth / e.scrollWidth;
       const size = parseFloat(getComputedStyle(e).fontSize) * Math.max(0.99 * ratio, least);
       if (e.clientWidth && ratio < 1) e.style.fontSize = `${size}px`;
       e.fitted = e.clientWidth;
@@ -49,7 +58,7 @@
     all("button[data-print]").forEach((e) => e.addEventListener("click", () => window.print()));
     name();
     await window.MathJax?.startup?.promise;
-    const settle = () => { fit(); scroll(); };
+    const settle = () => { lines(); fit(); scroll(); };
     settle();
     new ResizeObserver(settle).observe(document.querySelector("main")); // a window resized, a solution opened
   });

@@ -10,7 +10,7 @@ Rows are samples: ``X`` has shape ``(m, n)``.  The modules in reading order are 
 import warnings
 from importlib import import_module
 
-__version__ = "0.1.0"
+__version__ = "0.2.0"
 
 _HOME = {
     "network": [

@@ -41,15 +41,34 @@ def as_floats(x, name):
     """Return ``x`` as a floating-point array of any shape, without a copy where it is one already."""
     if hasattr(x, "toarray"):
         raise ValueError(f"{name} must be a dense array, got a sparse one; {name}.toarray() makes it dense")
-    if np.ma.is_masked(x):
-        raise ValueError(
-            f"{name} must have no masked entries, got {np.ma.count_masked(x)}; {name}.filled(0) fills them"
-        )
+    unmasked(x, name)
     try:
         x = np.asarray(x)
         return x if x.dtype in (np.float32, np.float64) else x.astype(np.float64, casting="same_kind")
     except (TypeError, ValueError):
-        raise ValueError(f"{name} must be an array of real numbers, got {_describe(x)}") from None
+        raise ValueError(f"{name} must be an array of real numbers, got {describe(x)}") from None
+
+
+def as_picture(image, name, size=1):
+    """Return ``image`` as a finite floating-point matrix of gray levels, ``size`` pixels high and wide at least."""
+    image = as_floats(image, name)
+    if image.ndim != 2:
+        gray = f"{name}[..., :3] @ [0.299, 0.587, 0.114] is the gray of a color picture"
+        gray = f"{name}[..., 0] is a gray picture without its alpha channel" if image.shape[-1:] == (2,) else gray
+        hint = f"; {gray}" if image.ndim == 3 and image.shape[2] in (2, 3, 4) else ""
+        raise ValueError(f"{name} must be a picture of shape (height, width), got shape {image.shape}{hint}")
+    if min(image.shape) < size:
+        raise ValueError(f"{name} must be at least size = {size} pixels high and wide, got shape {image.shape}")
+    return as_matrix(image, name)
+
+
+def unmasked(x, name):
+    """Return ``x`` when none of its entries is masked: elsewhere what a mask hides would be taken for data."""
+    if np.ma.is_masked(x):
+        raise ValueError(
+            f"{name} must have no masked entries, got {np.ma.count_masked(x)}; {name}.filled(0) fills them"
+        )
+    return x
 
 
 def exponent(x, axis=None):
@@ -87,7 +106,7 @@ def positive(value, name):
 def whole_number(value, name, *, least=1, most=None):
     """Return ``value`` as an int from ``least`` to ``most``."""
     if isinstance(value, (bool, np.bool_)) or not isinstance(value, (int, np.integer)):
-        raise ValueError(f"{name} must be a whole number, got {_describe(value)}")
+        raise ValueError(f"{name} must be a whole number, got {describe(value)}")
     if value < least or (most is not None and value > most):
         wanted = f">= {least}" if most is None else f"from {least} to {most}"
         raise ValueError(f"{name} must be a whole number {wanted}, got {value}")
@@ -111,14 +130,14 @@ def same_shape(a, b, names):
 def generator(rng):
     """Return ``rng`` when it is a NumPy generator of random numbers."""
     if not isinstance(rng, np.random.Generator):
-        raise ValueError(f"rng must be a Generator such as np.random.default_rng(0), got {_describe(rng)}")
+        raise ValueError(f"rng must be a Generator such as np.random.default_rng(0), got {describe(rng)}")
     return rng
 
 
 def function(value, name):
     """Return ``value`` when it can be called."""
     if not callable(value):
-        raise ValueError(f"{name} must be a function, got {_describe(value)}")
+        raise ValueError(f"{name} must be a function, got {describe(value)}")
     return value
 
 
@@ -127,9 +146,10 @@ def number(value, name):
     try:
         return float(None if isinstance(value, (str, bytes)) else value)
     except (TypeError, ValueError):
-        raise ValueError(f"{name} must be a number, got {_describe(value)}") from None
+        raise ValueError(f"{name} must be a number, got {describe(value)}") from None
 
 
-def _describe(value):
+def describe(value):
+    """Say in a few words what came in the place of something else."""
     shape = getattr(value, "shape", None)
     return f"{type(value).__name__} of shape {shape}" if shape else f"{type(value).__name__} {repr(value)[:60]}"

@@ -66,7 +66,7 @@ def _check_sha256(path, name):
         if hashlib.file_digest(file, "sha256").hexdigest() != SHA256[name] and not _same_content(file, name):
             raise ValueError(
                 f"{path} is not MNIST's original file (its sha256 differs; Fashion-MNIST, EMNIST and QMNIST have files "
-                "of the same name): delete it and try again"
+                "of the same name): move it elsewhere and try again; saelib.datasets.read_idx reads it as it is"
             )
     return path
 

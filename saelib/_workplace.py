@@ -39,8 +39,14 @@ def map_blocks(function, m, n_jobs):
     with one_blas_thread():
         if threads == 1:
             return np.concatenate([function(rows) for rows in blocks])
-        with ThreadPoolExecutor(threads) as pool:  # after Ctrl-C, or an error in a thread, no block is begun any more
+        with threads_alike(threads) as pool:  # after Ctrl-C, or an error in a thread, no block is begun any more
             return np.concatenate(list(pool.map(function, blocks)))
+
+
+def threads_alike(count):
+    """Return a pool of threads in which NumPy warns, or does not, as it does in this one."""
+    settings = np.geterr()
+    return ThreadPoolExecutor(count, initializer=lambda: np.seterr(**settings))
 
 
 @contextmanager

@@ -9,7 +9,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from ._checks import as_floats, as_matrix, exponent, whole_number
+from ._checks import as_matrix, as_picture, describe, exponent, whole_number
 from ._mat import read_array
 from ._mnist import find_mnist
 
@@ -133,7 +133,15 @@ def sample_patches(images, size, m, rng):
         If there is no picture, or one of them is not a finite 2-D array at least ``size`` pixels high and wide.
     """
     size, m = whole_number(size, "size"), whole_number(m, "m")
-    images = [_as_image(image, f"images[{k}]", size) for k, image in enumerate(images)]
+    shape = getattr(images, "shape", ())
+    if len(shape) == 2 or not hasattr(images, "__iter__"):
+        raise ValueError(f"images must be a sequence of pictures, got {describe(images)}; a single one goes as [image]")
+    if len(shape) == 3 and shape[2] in (3, 4):  # 4x4 patches of its rows would come without a word
+        raise ValueError(
+            f"images of shape {shape} look like one color picture: give [images[..., :3] @ [0.299, 0.587, 0.114]], its "
+            "gray; if they are many narrow pictures, give list(images)"
+        )
+    images = [as_picture(image, f"images[{k}]", size) for k, image in enumerate(images)]
     if not images:
         raise ValueError("images must hold at least one picture, got none")
     if not isinstance(rng, np.random.Generator):
@@ -146,15 +154,6 @@ def sample_patches(images, size, m, rng):
     lefts = rng.integers(widths[which] - size + 1)
     corners = zip(which, tops, lefts, strict=True)
     return np.stack([images[k][i : i + size, j : j + size].ravel() for k, i, j in corners])
-
-
-def _as_image(image, name, size):
-    image = as_floats(image, name)
-    if image.ndim != 2:
-        raise ValueError(f"{name} must be a picture of shape (height, width), got shape {image.shape}")
-    if min(image.shape) < size:
-        raise ValueError(f"{name} must be at least size = {size} pixels high and wide, got shape {image.shape}")
-    return as_matrix(image, name)
 
 
 def normalize_patches(X):
@@ -227,6 +226,9 @@ _IDX_TYPES = {0x08: ">u1", 0x09: ">i1", 0x0B: ">i2", 0x0C: ">i4", 0x0D: ">f4", 0
 
 def read_idx(path):
     """Read an array from an IDX file, the format of MNIST's files, compressed with gzip or plain.
+
+    Of Fashion-MNIST, QMNIST (whose labels are rows of eight numbers) and others too. EMNIST stores its pictures column
+    by column: ``read_idx(path).swapaxes(1, 2)`` stands upright.
 
     Parameters
     ----------

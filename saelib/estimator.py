@@ -6,7 +6,7 @@ import numpy as np
 from sklearn.base import BaseEstimator, ClassNamePrefixFeaturesOutMixin, TransformerMixin
 from sklearn.utils.validation import check_is_fitted, validate_data
 
-from ._checks import as_matrix, one_of, positive, whole_number
+from ._checks import as_matrix, one_of, positive, unmasked, whole_number
 from .architecture import flatten, leaves, unflatten
 from .cost import reconstruction_error
 from .nets import Sigmoid
@@ -43,7 +43,7 @@ class _OfANet(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):
         if not options:
             check_is_fitted(self)
             options = {"reset": False}
-        return validate_data(self, X, dtype=[np.float64, np.float32], **options)
+        return validate_data(self, unmasked(X, "X"), dtype=[np.float64, np.float32], **options)
 
     def _rate(self):
         return positive(self.learning_rate, "learning_rate")

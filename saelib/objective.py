@@ -7,7 +7,6 @@ computed by that, in memory that is used again.
 
 import re
 from collections import deque
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import nullcontext
 from functools import partial
 from threading import Event
@@ -15,7 +14,7 @@ from threading import Event
 import numpy as np
 
 from ._checks import as_floats, as_matrix, as_rows, function, positive, whole_number
-from ._workplace import blocks_of, number_of_threads, one_blas_thread
+from ._workplace import blocks_of, number_of_threads, one_blas_thread, threads_alike
 from .architecture import flatten, leaves, unflatten
 
 LANES = 8  # every LANES-th block is added up in one lane, however many threads there are: the sums are the same
@@ -121,7 +120,7 @@ class Objective:
                 return self._elsewhere(params, self.run)
             if self.n_jobs == 1:
                 return self._two_passes(params, map)
-            with ThreadPoolExecutor(self.n_jobs) as pool:
+            with threads_alike(self.n_jobs) as pool:
                 return self._two_passes(params, pool.map)
 
     def cost(self, theta):

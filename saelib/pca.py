@@ -4,7 +4,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from ._checks import as_matrix, exponent, nonnegative, positive, whole_number
+from ._checks import as_matrix, as_picture, exponent, nonnegative, positive, whole_number
 
 
 class PCA(NamedTuple):
@@ -139,13 +139,14 @@ def whiten_image(image, f0=0.4):
     Olshausen and Field (1997), Sparse coding with an overcomplete basis set: a strategy employed by V1?
     They scale all their images together to variance 0.1; this function scales each by itself to variance 1.
     """
-    image, f0 = as_matrix(image, "image"), positive(f0, "f0")
-    if image.min() == image.max():
+    image, f0 = as_picture(image, "image"), positive(f0, "f0")
+    if np.ptp(np.ldexp(image, -exponent(image))) <= 4 * np.finfo(image.dtype).eps:  # but for rounding
         raise ValueError(f"image must not be constant, got {image.min():.4g} at every pixel")
     height, width = image.shape
     image = np.ldexp(image, -exponent(image))
     r = np.hypot(np.fft.fftfreq(height)[:, np.newaxis], np.fft.fftfreq(width))
-    transfer = r * np.exp(-((r / f0) ** 4))  # (eq-whiten-filter)
+    with np.errstate(over="ignore"):
+        transfer = r * np.exp(-((r / f0) ** 4))  # (eq-whiten-filter)
     whitened = np.fft.ifft2(transfer * np.fft.fft2(image)).real
     size = whitened.std()
     if not size > 0:

@@ -15,7 +15,7 @@ from .network import Params, forward, pack
 from .objective import Objective, Step
 from .progress import progress_bar
 
-LBFGS_ADVICE = "data or first weights nearer to 1 in size may help"
+NEARER_TO_1 = "data or first weights nearer to 1 in size may help"  # before the first step no step is too long
 
 
 class History(NamedTuple):
@@ -317,7 +317,8 @@ def _move(part, old, new, gradient, scratch, betas, t, rate):
 
 def _within_bounds(values, t):
     if not np.isfinite(np.vdot(values, values)):
-        raise ValueError(f"the cost grew beyond all bounds at step {t}; a smaller learning_rate may help")
+        advice = "a smaller learning_rate may help" if t else NEARER_TO_1
+        raise ValueError(f"the cost grew beyond all bounds at step {t}; {advice}")
 
 
 def _constant(value, t):
@@ -366,7 +367,7 @@ def lbfgs(
     params = as_params(params)
     objective = Objective(net, X, target=target, scale=scale, n_jobs=n_jobs, like=params)
     start, passes = flatten(params).astype(float), 0
-    record = _Recorder("L-BFGS", params, max_iter, tol, progress, callback, LBFGS_ADVICE)
+    record = _Recorder("L-BFGS", params, max_iter, tol, progress, callback, NEARER_TO_1)
 
     def evaluate(theta):
         nonlocal passes
@@ -381,7 +382,7 @@ def lbfgs(
         if record(unflatten(theta, params), float(intermediate_result.fun), passes=since):
             raise StopIteration
 
-    with record, threadpool_limits(1, user_api="blas"):
+    with record, threadpool_limits(1, user_api="blas"), np.errstate(over="ignore", invalid="ignore"):
         if not record(params, evaluate(start)[0], passes=1):
             passes = 0
             options = {"maxiter": record.max_iter, "maxfun": np.inf, "ftol": 0, "gtol": 0}
@@ -436,8 +437,8 @@ class _Recorder:
     def check(self, values):
         """Raise an error if the cost, or the length of the parameters, is beyond all bounds."""
         if not np.isfinite(np.vdot(values, values)):
-            at = self.taken
-            raise ValueError(f"the cost grew beyond all bounds at iteration {at}; {self.advice}")
+            advice = self.advice if self.taken else NEARER_TO_1
+            raise ValueError(f"the cost grew beyond all bounds at iteration {self.taken}; {advice}")
 
     def history(self):
         return History(np.array(self.costs[: self.taken]), np.cumsum(self.passes[: self.taken]), self.stopped)

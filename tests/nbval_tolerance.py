@@ -52,6 +52,9 @@ THREADS = "OPENBLAS_NUM_THREADS"
 LAST_DIGIT = 2.5e-4  # two roundings of one value differ by one last digit: allowed where that is a smaller change
 TILE = 16
 
+# What takes longest, notebooks and files of tests: processes that share the work begin with it, and so end together.
+LONGEST_FIRST = ("digits", "deep", "autoencoders", "test_properties")
+
 NUMBER = re.compile(r"(?<![\w.])[-+\u2212]?(?:\d+\.\d+|\.\d+|\d+)(?:[eE][-+]?\d+)?")
 PICTURE = re.compile(r"data:image/(?:png|jpeg|webp);base64,([A-Za-z0-9+/=\s]+)")
 DRAWING = re.compile(r"(<svg\b.*?</svg>)", re.S)
@@ -377,9 +380,10 @@ def pytest_addoption(parser):
 
 
 def pytest_configure(config):
-    """Let `-n` deal out notebooks whole: a cell needs those before it, in the same kernel."""
-    if getattr(config.option, "dist", None) == "load":
+    """Let `-n` deal out notebooks whole, since a cell needs those before it, and in the order of `LONGEST_FIRST`."""
+    if getattr(config.option, "dist", None) in ("load", "worksteal", "loadgroup"):
         config.option.dist = "loadscope"
+    config.option.loadscopereorder = False
 
 
 def pytest_terminal_summary(terminalreporter):
@@ -428,4 +432,10 @@ def pytest_collection_finish(session):
             items.append(item)
         elif item.parent in last:
             items += item.parent.items[: last.pop(item.parent) + 1]
-    session.items[:] = items
+    session.items[:] = longest_first(items) if hasattr(session.config, "workerinput") else items
+
+
+def longest_first(items):
+    """Return the tests of `LONGEST_FIRST`, then the others; within a file the order stays."""
+    places = {name: place for place, name in enumerate(LONGEST_FIRST)}
+    return sorted(items, key=lambda item: places.get(item.path.stem, len(places)))

@@ -348,13 +348,38 @@ def test_patches_keep_float32_and_take_integers_and_stacks():
     stack = np.random.default_rng(0).integers(256, size=(3, 6, 6), dtype=np.uint8)
     assert sample_patches(stack, 4, 5, np.random.default_rng(0)).dtype == np.float64
     assert sample_patches(stack.astype(np.float32), 4, 5, np.random.default_rng(0)).dtype == np.float32
+    narrow = sample_patches(list(stack[..., :3]), 3, 5, np.random.default_rng(0))
+    assert {tuple(x) for x in narrow} <= {tuple(stack[k, i : i + 3, :3].ravel()) for k in range(3) for i in range(4)}
+
+
+def test_sixteen_bits_are_sixteen_bits():
+    image = np.random.default_rng(0).integers(2**16, size=(9, 9), dtype=np.uint16)
+    for kind in (image, image.astype(">u2")):  # as PNG and TIFF may have them
+        X = sample_patches([kind], 9, 1, np.random.default_rng(0))
+        np.testing.assert_array_equal(X, image.reshape(1, -1))
+        np.testing.assert_allclose(whiten_image(kind), whiten_image(image / 65535), atol=1e-12)
 
 
 @pytest.mark.parametrize(
     ("arguments", "complaint"),
     [
         ({"images": []}, "images must hold at least one picture"),
-        ({"images": np.ones((9, 9))}, r"images\[0\] must be a picture of shape \(height, width\), got shape \(9,\)"),
+        (
+            {"images": np.ones((9, 9))},
+            r"sequence of pictures, got ndarray of shape \(9, 9\); a single one goes as \[im",
+        ),
+        ({"images": 5}, "images must be a sequence of pictures, got int 5"),
+        ({"images": np.ones((9, 9, 4)), "size": 4}, r"\(9, 9, 4\) look like one color picture: .* give list\(images\)"),
+        (
+            {"images": [np.ones((9, 9, 4))]},
+            r"got shape \(9, 9, 4\); images\[0\]\[..., :3\] @ .* is the gray of a color",
+        ),
+        (
+            {"images": [np.ones((9, 9, 2))]},
+            r"got shape \(9, 9, 2\); images\[0\]\[..., 0\] is a gray picture without its al",
+        ),
+        ({"images": [np.ones((9, 9, 7))]}, r"got shape \(9, 9, 7\)$"),
+        ({"images": [np.ma.masked_less(np.eye(9), 0.5)]}, r"images\[0\] must have no masked entries, got 72"),
         ({"images": [np.ones((9, 9)), np.ones((7, 30))]}, r"images\[1\] must be at least size = 8 .* \(7, 30\)"),
         ({"images": [np.full((9, 9), np.inf)]}, r"images\[0\] must be finite"),
         ({"images": [[["a"] * 9] * 9]}, r"images\[0\] must be an array of real numbers"),
@@ -971,8 +996,16 @@ def test_mnist_packed_anew_or_not_at_all_is_taken_by_its_content(tmp_path, monke
         (tmp_path / "mnist" / (name.removesuffix(".gz") if pack is bytes else name)).write_bytes(pack(data))
     assert len(load_mnist("test", download=False).X) and len(find_mnist()) == 2
     monkeypatch.setitem(sums, "t10k-images-idx3-ubyte.gz", "0" * 64)  # as if these were other pictures
-    with pytest.raises(ValueError, match="not MNIST's original file .*Fashion-MNIST, EMNIST and QMNIST"):
+    with pytest.raises(ValueError, match="not MNIST's original file .*Fashion-MNIST, EMNIST and QMNIST.*read_idx"):
         load_mnist("test", download=False)
+
+
+def test_the_pictures_of_emnist_stand_upright_after_a_swap(tmp_path):
+    upright = np.zeros((2, 28, 28), np.uint8)
+    upright[:, 3:25, 13:15] = 255  # the digit 1
+    (tmp_path / "emnist").write_bytes(gzip.compress(idx_bytes(upright.swapaxes(1, 2))))  # column by column
+    np.testing.assert_array_equal(read_idx(tmp_path / "emnist").swapaxes(1, 2), upright)
+    assert "EMNIST" in read_idx.__doc__ and "swapaxes(1, 2)" in read_idx.__doc__
 
 
 def test_labels_of_four_bytes_are_read_as_qmnist_has_them(tmp_path):

@@ -492,6 +492,130 @@ def test_l5_prices_scale_with_the_data():
     assert abs(sample_costs(case, 0.6, 1, c=3)[0] / (9 * once) - 1) > 0.01
 
 
+def pre_activations(case, v, bias="b_enc"):
+    """z of each sample and latent, in index loops."""
+    (n, k), X = v["W_enc"].shape, case["X"]
+    return [
+        [sum((x[i] - v["b_dec"][i]) * v["W_enc"][i, j] for i in range(n)) + v[bias][j] for j in range(k)] for x in X
+    ]
+
+
+def decoded(a, W_dec, b_dec=None, upto=None):
+    """The sum of the first rows of W_dec, each times its activation, and the bias if there is one."""
+    chosen = range(len(a) if upto is None else upto)
+    start = np.zeros(W_dec.shape[1]) if b_dec is None else b_dec
+    return [start[i] + sum(a[j] * W_dec[j, i] for j in chosen) for i in range(W_dec.shape[1])]
+
+
+def arrays(case):
+    return {name: np.array(value, float) for name, value in case["params"].items()}
+
+
+def test_l6_the_step_of_an_activation_sees_half_of_the_window():
+    case = SAELENS["cases"]["jumprelu wide"]
+    v, eps, price = arrays(case), case["config"]["jumprelu_bandwidth"], case["config"]["l0_coefficient"]
+    stored, m = np.array(case["gradient"]["threshold"]), len(case["X"])
+    found = {True: np.zeros(len(stored)), False: np.zeros(len(stored))}
+    for x, z in zip(case["X"], pre_activations(case, v), strict=True):
+        a = [z[j] if z[j] > v["threshold"][j] else 0 for j in range(len(z))]
+        e = np.subtract(decoded(a, v["W_dec"], v["b_dec"]), x)
+        for j, limit in enumerate(v["threshold"]):
+            for both, total in found.items():
+                if abs(z[j] - limit) < eps / 2:
+                    total[j] -= limit / eps * 2 * sum(e[i] * v["W_dec"][j, i] for i in range(len(x))) / m
+                    total[j] -= price / eps / m if both or z[j] > limit else 0
+    assert error(found[True], stored) < 1e-9 and error(found[False], stored) > 0.01
+
+
+def gated_cost(case, v, fixed, at):
+    """SAELens' cost of a Gated SAE with the entry ``at`` of W_dec moved; in the third term only if it is not fixed."""
+    moved = v["W_dec"].copy()
+    moved[at[0], at[1]] += at[2]
+    third, total = v["W_dec"] if fixed else moved, 0
+    gates = pre_activations(case, v, "b_gate")
+    for x, z in zip(case["X"], gates, strict=True):
+        u = [z[j] - v["b_gate"][j] for j in range(len(z))]
+        a = [max(u[j] * math.exp(v["r_mag"][j]) + v["b_mag"][j], 0) if z[j] > 0 else 0 for j in range(len(z))]
+        G = [max(value, 0) for value in z]
+        total += math.dist(decoded(a, moved, v["b_dec"]), x) ** 2 + math.dist(decoded(G, third, v["b_dec"]), x) ** 2
+        total += case["config"]["l1_coefficient"] * sum(G[j] * math.hypot(*moved[j]) for j in range(len(z)))
+    return total / len(case["X"])
+
+
+def test_l7_the_cost_is_the_same_and_the_decoders_gradient_is_not():
+    case = SAELENS["cases"]["gated"]
+    v, h = arrays(case), 1e-5
+    stored = np.array(case["gradient"]["W_dec"])
+    for fixed in (True, False):
+        assert gated_cost(case, v, fixed, (0, 0, 0)) == pytest.approx(case["loss"], rel=1e-10)
+        by_nudging = [
+            [
+                (gated_cost(case, v, fixed, (j, i, h)) - gated_cost(case, v, fixed, (j, i, -h))) / (2 * h)
+                for i in range(stored.shape[1])
+            ]
+            for j in range(stored.shape[0])
+        ]
+        assert (error(np.array(by_nudging), stored) < 1e-7) != fixed
+
+
+@pytest.mark.parametrize("name", ["topk aux one dead", "topk aux", "topk aux many dead"])
+def test_l8_saelens_scales_by_the_share_of_the_dead(name):
+    case = SAELENS["cases"][name]
+    v, dead, k_aux, k = arrays(case), case["dead"], len(case["X"][0]) // 2, case["config"]["k"]
+    answers = []
+    for x, z in zip(case["X"], pre_activations(case, v), strict=True):
+        chosen = sorted(range(len(z)), key=lambda j, z=z: -z[j])
+        a = [max(z[j], 0) if j in chosen[:k] else 0 for j in range(len(z))]
+        residual = np.subtract(x, decoded(a, v["W_dec"], v["b_dec"]))
+        some = [j for j in chosen if j in dead][:k_aux]
+        answer = [z[j] if j in some else 0 for j in range(len(z))]
+        answers.append(math.dist(decoded(answer, v["W_dec"]), residual) ** 2)
+    scale = case["config"].get("aux_loss_coefficient", 1.0) * min(len(dead) / k_aux, 1)
+    stored = case["losses"]["auxiliary_reconstruction_loss"]
+    assert scale * sum(answers) / len(answers) == pytest.approx(stored, rel=1e-10)
+
+
+def test_l9_saelens_adds_up_the_prefixes():
+    case = SAELENS["cases"]["matryoshka"]
+    v, widths = arrays(case), case["config"]["matryoshka_widths"]
+    errors = [
+        np.mean(
+            [
+                math.dist(decoded(a, v["W_dec"], v["b_dec"], w), x) ** 2
+                for a, x in zip(case["feature_acts"], case["X"], strict=True)
+            ]
+        )
+        for w in widths
+    ]
+    assert sum(errors) == pytest.approx(case["loss"], rel=1e-10) and len(errors) == 3
+    weighted = np.mean([error / len(widths) for error in errors])
+    assert weighted * len(widths) ** 2 == pytest.approx(case["loss"], rel=1e-10)
+
+
+def test_l10_four_ratios_of_which_one_sees_the_origin():
+    rng = np.random.default_rng(13)
+    X = rng.normal(size=(40, 5)) * [1, 2, 3, 4, 5]
+    X_hat = X + rng.normal(size=X.shape)
+
+    def four(X, X_hat):
+        m, n = X.shape
+        mean = [sum(X[r, i] for r in range(m)) / m for i in range(n)]
+        left = [[(X[r, i] - X_hat[r, i]) ** 2 for i in range(n)] for r in range(m)]
+        around = [[(X[r, i] - mean[i]) ** 2 for i in range(n)] for r in range(m)]
+        by_input = [sum(left[r][i] for r in range(m)) / sum(around[r][i] for r in range(m)) for i in range(n)]
+        return [
+            sum(map(sum, left)) / sum(map(sum, around)),
+            sum(sum(left[r]) / sum(around[r]) for r in range(m)) / m,
+            sum(sum(left[r]) / sum(X[r, i] ** 2 for i in range(n)) for r in range(m)) / m,
+            sum(by_input) / n,
+        ]
+
+    here, there = four(X, X_hat), four(X + 10, X_hat + 10)
+    assert saelib.metrics.fvu(X, X_hat) == pytest.approx(here[0], rel=1e-12)
+    assert [abs(a / b - 1) < 1e-9 for a, b in zip(here, there, strict=True)] == [True, True, False, True]
+    assert len({round(value, 3) for value in here}) == 4
+
+
 def test_the_tools_of_this_file_see_a_wrong_line():
     params, X = network(np.random.default_rng(9))
     assert error(saelib.sparse_gradient(params, X, lam=0, rho=0.5, beta=0).W1, slopes_by("W1", params, X)) < 1e-9

@@ -8,13 +8,15 @@ import pandas as pd
 import pytest
 import reference
 from numpy.testing import assert_allclose, assert_array_equal
+from scipy import sparse
 from sklearn.base import clone
+from sklearn.compose import ColumnTransformer
 from sklearn.datasets import load_digits
 from sklearn.exceptions import NotFittedError
 from sklearn.linear_model import LogisticRegression
 from sklearn.model_selection import GridSearchCV
 from sklearn.pipeline import make_pipeline
-from sklearn.preprocessing import MinMaxScaler
+from sklearn.preprocessing import MinMaxScaler, StandardScaler
 from sklearn.utils.estimator_checks import estimator_checks_generator
 
 import saelib
@@ -168,6 +170,62 @@ def test_in_a_pipeline_and_a_grid_search():
     search = GridSearchCV(pipeline, {"sparseautoencoder__n_hidden": [1, 20]}, cv=3).fit(X, y)
     assert search.best_params_ == {"sparseautoencoder__n_hidden": 20}
     assert search.best_score_ > 0.6  # ten classes
+
+
+@pytest.mark.parametrize("estimator", [SparseAutoencoder(4, max_iter=2), Autoencoder(n_hidden=4, max_iter=2)], ids=repr)
+def test_standardized_data_are_refused_by_a_sigmoid_output_with_what_to_do(estimator):
+    X, _ = digits(60)
+    with pytest.raises(
+        ValueError, match=r'lie in \[0, 1\] for a sigmoid output, .*; rescale the data or use output="l'
+    ):
+        make_pipeline(StandardScaler(), clone(estimator)).fit(X)
+    with pytest.raises(ValueError, match="rescale the data"):
+        clone(estimator).partial_fit(StandardScaler().fit_transform(X))
+    linear = {"output": "linear"} if hasattr(estimator, "output") else {"net": nets.Sigmoid(output="linear")}
+    fitted = make_pipeline(StandardScaler(), clone(estimator).set_params(**linear)).fit(X)
+    assert np.isfinite(fitted.score(X))
+
+
+def test_grid_search_in_two_processes_is_that_in_one():
+    X, y = digits(120)
+    pipeline = make_pipeline(MinMaxScaler(), SparseAutoencoder(max_iter=5, random_state=0), LogisticRegression())
+    grid = {"sparseautoencoder__n_hidden": [2, 6]}
+    one, two = (GridSearchCV(pipeline, grid, cv=2, n_jobs=n_jobs).fit(X, y) for n_jobs in (1, 2))
+    assert_array_equal(one.cv_results_["mean_test_score"], two.cv_results_["mean_test_score"])
+
+
+@pytest.mark.parametrize("estimator", [SparseAutoencoder(3, max_iter=2), Autoencoder(nets.TopK(2), 3)], ids=_name)
+def test_on_some_columns_of_a_frame(estimator):
+    X, _ = digits(40)
+    frame = pd.DataFrame(X, columns=[f"pixel {i}" for i in range(64)])
+    some = list(frame.columns[10:30])
+    transformer = ColumnTransformer([("codes", clone(estimator), some), ("rest", "passthrough", ["pixel 40"])])
+    codes = transformer.set_output(transform="pandas").fit_transform(frame)
+    assert [name.rstrip("0123456789") for name in codes.columns] == [
+        f"codes__{type(estimator).__name__.lower()}"
+    ] * 3 + ["rest__pixel "]
+    assert_array_equal(codes.iloc[:, :3], transformer.named_transformers_["codes"].transform(frame[some]))
+    with pytest.raises(ValueError, match="pixel 12"):
+        transformer.transform(frame.drop(columns="pixel 12"))
+
+
+@pytest.mark.parametrize("estimator", [SparseAutoencoder(3, max_iter=2), Autoencoder(nets.TopK(2), 3)], ids=_name)
+def test_what_is_no_dense_matrix_is_named_with_the_way_out(estimator):
+    X, _ = digits(40)
+    fitted = clone(estimator).fit(X)
+    for form in ("csr", "csc", "coo"):
+        for call in (clone(estimator).fit, clone(estimator).partial_fit, fitted.transform, fitted.score):
+            with pytest.raises(TypeError, match=r"Sparse data was passed for X, .* '.toarray\(\)"):
+                call(sparse.csr_array(X).asformat(form))
+    for call in (clone(estimator).fit, clone(estimator).partial_fit, fitted.transform, fitted.score):
+        with pytest.raises(ValueError, match=r"X must have no masked entries, got \d+; X.filled\(0\) fills them"):
+            call(np.ma.masked_greater(X, 0.5))
+    frame = pd.DataFrame(X, columns=[f"pixel {i}" for i in range(64)])
+    stepped = clone(estimator).partial_fit(frame)
+    with pytest.raises(ValueError, match="feature names should match those that were passed during fit"):
+        stepped.partial_fit(frame[frame.columns[::-1]])
+    with pytest.raises(ValueError, match="X has 30 features, but .* is expecting 64"):
+        clone(estimator).partial_fit(X).partial_fit(X[:, :30])
 
 
 def test_grid_search_on_its_own_score():

@@ -77,7 +77,7 @@ def test_the_table_names_every_file_that_is_not_the_books_own():
     if not (SITE / "index.html").exists():
         pytest.exit("No built book found: `make book` first.", 1)
     own = {f"_static/{path.name}" for path in (ROOT / "_static").iterdir()} | {"LICENSES-third-party.md"}
-    beside = ("_images/*", "_sources/*", "lite/*", ".buildinfo", "sitemap.xml", "*.pdf", "*.html")
+    beside = ("_images/*", "_sources/*", "notebooks/*", "lite/*", ".buildinfo", "sitemap.xml", "*.pdf", "*.html")
     files = {path.relative_to(SITE).as_posix() for path in SITE.rglob("*") if path.is_file()}
     files = {
         file for file in files - own if file.startswith("_static/") or not any(fnmatch(file, own) for own in beside)

@@ -6,6 +6,7 @@ as it is, with its stored outputs tampered with, and with a copy of saelib that 
 
 import base64
 import io
+import json
 import os
 import shutil
 import signal
@@ -15,6 +16,8 @@ import sys
 import time
 import xml.etree.ElementTree as ET
 from collections import defaultdict
+from pathlib import Path
+from types import SimpleNamespace
 
 import nbformat
 import numpy as np
@@ -24,7 +27,9 @@ from PIL import Image
 
 from tests.nbval_tolerance import (
     LIMITS,
+    LONGEST_FIRST,
     drawing_problem,
+    longest_first,
     markup_problem,
     outputs_problems,
     picture_problem,
@@ -259,8 +264,13 @@ def pytest_collection_modifyitems(items):
 
 @pytest.mark.parametrize(
     "options",
-    [("-p", "shuffle"), ("-k", "4"), ("-p", "xdist.plugin", "-n", "2")],
-    ids=["random order", "one cell", "two processes"],
+    [
+        ("-p", "shuffle"),
+        ("-k", "4"),
+        ("-p", "xdist.plugin", "-n", "2"),
+        ("-p", "xdist.plugin", "-n", "2", "--dist", "worksteal", "-p", "shuffle"),
+    ],
+    ids=["random order", "one cell", "two processes", "two processes that steal"],
 )
 def test_cells_stay_together_and_in_order(options, stored, tmp_path):
     (tmp_path / "shuffle.py").write_text(SHUFFLE)
@@ -270,6 +280,15 @@ def test_cells_stay_together_and_in_order(options, stored, tmp_path):
     count = CELLS.index("array") + 1 if "-k" in options else len(CELLS)
     assert {name: set(cells.values()) for name, cells in wrong.items()} == {"one": {""}, "two": {""}}, log
     assert all(list(cells) == [f"Cell {k}" for k in range(count)] for cells in wrong.values())
+
+
+def test_what_takes_longest_is_begun_first_and_its_tests_keep_their_order():
+    last, other = Path("chapters") / f"{LONGEST_FIRST[-1]}.ipynb", Path("tests") / "test_other.py"
+    first = Path("chapters") / f"{LONGEST_FIRST[0]}.ipynb"
+    items = [SimpleNamespace(path=path, number=k) for k, path in enumerate((other, last, first, last, other, first))]
+    assert [item.number for item in longest_first(items)] == [2, 5, 1, 3, 0, 4]
+    there = {path.stem for path in (*store_notebooks.notebooks(), *(ROOT / "tests").glob("test_*.py"))}
+    assert set(LONGEST_FIRST) <= there
 
 
 def test_an_unexpected_file_of_data_fails_its_notebook_alone(stored, tmp_path):
@@ -318,6 +337,95 @@ def test_an_interrupted_notebook_is_left_as_it_was(tmp_path):
     said, _ = storing.communicate(timeout=60)
     assert storing.returncode == 1 and "left as it is" in said
     assert path.read_bytes() == before and {p.name for p in tmp_path.iterdir()} == {path.name, started.name}
+
+
+def test_another_kernel_of_the_same_name_does_not_matter(stored, tmp_path, capsys, monkeypatch):
+    broken = {"argv": ["/nowhere/python", "-f", "{connection_file}"], "display_name": "Python 3", "language": "python"}
+    (tmp_path / "kernels" / "python3").mkdir(parents=True)
+    (tmp_path / "kernels" / "python3" / "kernel.json").write_text(json.dumps(broken))
+    monkeypatch.setenv("JUPYTER_DATA_DIR", str(tmp_path))
+    path = tmp_path / "chapter.ipynb"
+    path.write_text(stored)
+    assert store_notebooks.main([str(path)]) == 0
+    assert "unchanged" in capsys.readouterr().out
+
+
+def test_a_kernel_that_does_not_start_is_said_in_two_lines(stored, tmp_path):
+    (tmp_path / "chapter.ipynb").write_text(stored)
+    (tmp_path / "ipykernel_launcher.py").write_text("raise SystemExit('broken')")
+    command = [sys.executable, store_notebooks.__file__, tmp_path / "chapter.ipynb"]
+    env = os.environ | {"PYTHONPATH": str(tmp_path)}
+    done = subprocess.run(command, env=env, capture_output=True, text=True, timeout=100)
+    assert done.returncode == 1 and done.stderr == ""
+    first, second = done.stdout.splitlines()
+    assert "no kernel started: " in first and "left as it is" in second
+    assert (tmp_path / "chapter.ipynb").read_text() == stored
+
+
+DAMAGED = {
+    "a byte order mark": lambda text: b"\xef\xbb\xbf" + text.encode(),
+    "half": lambda text: text[:500].encode(),
+    "empty": lambda text: b"",
+    "a list": lambda text: b"[1]",
+    "no cells": lambda text: b'{"nbformat": 4, "nbformat_minor": 5, "metadata": {}}',
+    "UTF-16": lambda text: text.encode("utf-16"),
+    "a merge": lambda text: text.replace('"cells": [', '<<<<<<< HEAD\n"cells": [').encode(),
+}
+
+
+@pytest.mark.parametrize("damage", DAMAGED)
+def test_a_file_that_is_no_notebook_is_named_in_one_line(stored, tmp_path, capsys, damage):
+    path = tmp_path / "chapter.ipynb"
+    path.write_bytes(DAMAGED[damage](stored))
+    for arguments in (["--check"], []):
+        assert store_notebooks.main([*arguments, str(path)]) == 1
+        (line,) = [line for line in capsys.readouterr().out.splitlines() if "chapter.ipynb cannot" in line]
+        assert line.startswith(f"{path} cannot be read as a notebook: ")
+    assert path.read_bytes() == DAMAGED[damage](stored)
+
+
+def as_left_by(editor, stored):
+    """The stored notebook as somebody's editor would leave it; what readers see is the same."""
+    nb = json.loads(stored)
+    code = [cell for cell in nb["cells"] if cell["cell_type"] == "code"]
+    if editor == "another kernel":
+        nb["metadata"]["kernelspec"] = {"name": "julia-1.9", "display_name": "Julia", "language": "julia"}
+    elif editor == "no metadata":
+        nb["metadata"] = {}
+    elif editor == "JupyterLab":
+        view = {"application/vnd.jupyter.widget-view+json": {"model_id": "abc", "version_major": 2}}
+        state = {"state": {"abc": {"model_name": "LayoutModel", "state": {}}}, "version_major": 2}
+        nb["metadata"]["widgets"] = {"application/vnd.jupyter.widget-state+json": state}
+        code[1]["outputs"].append({"output_type": "display_data", "metadata": {}, "data": view})
+        for k, cell in enumerate(code):
+            cell["execution_count"] = 40 + k
+            cell["metadata"] |= {"execution": {"iopub.execute_input": "2026-01-01T00:00:00Z"}, "scrolled": True}
+    elif editor == "an old one":
+        nb["nbformat_minor"] = 2
+        for cell in nb["cells"]:
+            del cell["id"]
+    elif editor == "one on Windows":
+        for cell in nb["cells"]:
+            cell["source"] = "".join(cell["source"]).replace("\n", "\r\n")
+            for output in cell["outputs"]:
+                if "text" in output:
+                    output["text"] = "".join(output["text"]).replace("\n", "\r\n")
+        return json.dumps(nb, indent=1).replace("\n", "\r\n")
+    return json.dumps(nb)
+
+
+EDITORS = ("another kernel", "no metadata", "JupyterLab", "an old one", "one on Windows")
+
+
+def test_what_editors_leave_in_a_notebook_does_not_matter(stored, tmp_path):
+    for editor in EDITORS:
+        text = as_left_by(editor, stored)
+        (tmp_path / f"{editor}.ipynb").write_text(text, newline="")
+        assert text != stored
+        if editor != "JupyterLab":  # which has counted otherwise
+            assert canonical(nbformat.reads(text, as_version=4)) == stored
+    wrong, log = run_nbval(tmp_path)
+    assert wrong == {editor: {f"Cell {k}": "" for k in range(len(CELLS))} for editor in EDITORS}, log
 
 
 def test_storing_twice_changes_no_byte(stored, tmp_path, capsys):

@@ -31,7 +31,8 @@ from finished_pages import parse, written  # noqa: E402
 CONFIG = """
 project = "A book"
 html_theme = "sphinx_book_theme"
-extensions = ["myst_nb", "sphinxcontrib.bibtex", "public_address", "under_the_title", "citation_roles", "page_policy"]
+extensions = ["myst_nb", "sphinxcontrib.bibtex", "public_address", "under_the_title", "citation_roles", "page_policy",
+              "plain_notebooks"]
 myst_enable_extensions = ["dollarmath"]
 exclude_patterns = ["_build"]
 nb_execution_mode = "off"
@@ -143,13 +144,15 @@ def test_displayed_formulas_are_counted_beside_the_minutes(tmp_path):
 
 
 def test_a_notebook_says_under_its_title_how_long_it_is_and_where_it_is(site):
+    (wheel,) = (site / "notebooks").glob("*.whl")
     line = (
         '<p class="under-the-title">About 2 minutes for the text · '
-        '<a href="../_sources/chapters/zebra.ipynb" download>Download this notebook</a></p>'
+        '<a href="../notebooks/chapters/zebra.ipynb" download>Download this notebook</a> and '
+        f'<a href="../notebooks/{wheel.name}" download>its library</a></p>'
     )
     page = (site / "chapters/zebra.html").read_text("utf-8")
     assert re.search(r"</h1>\s*" + re.escape(line), page)
-    assert (site / "_sources/chapters/zebra.ipynb").read_text("utf-8") == ZEBRA
+    assert (site / "notebooks/chapters/zebra.ipynb").is_file()
     assert "under-the-title" not in (site / "index.html").read_text("utf-8")  # no notebook
 
 

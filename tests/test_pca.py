@@ -205,7 +205,14 @@ def test_whitened_image_is_free_of_brightness_and_contrast(seed, contrast, brigh
         (lambda X: zca_whiten(X, None), "epsilon must be a number"),
         (lambda X: whiten_image(X, f0=0), "f0 must be a finite number > 0"),
         (lambda X: whiten_image(np.full((5, 5), 0.1)), "image must not be constant, got 0.1"),
-        (lambda X: whiten_image(np.zeros((5, 5, 3))), "image must be a matrix"),
+        (lambda X: whiten_image(0.1 + 1e-17 * np.eye(5)), "image must not be constant, got 0.1"),  # but for rounding
+        (lambda X: whiten_image(np.full((5, 5), 65535, np.uint16)), "image must not be constant"),
+        (lambda X: whiten_image(np.where(X > 1, np.nan, X)), r"image must be finite, but image\["),
+        (
+            lambda X: whiten_image(np.zeros((5, 5, 3))),
+            r"image must be a picture .*; image\[..., :3\] @ .* color picture",
+        ),
+        (lambda X: whiten_image(np.zeros((5, 5, 2))), r"image must be a picture .*; image\[..., 0\] .* alpha channel"),
     ],
 )
 def test_bad_input_is_named(call, message):
@@ -213,7 +220,9 @@ def test_bad_input_is_named(call, message):
         call(correlated(10, 4))
 
 
-def test_a_cutoff_that_lets_nothing_pass_is_named():
+@pytest.mark.filterwarnings("error")
+@pytest.mark.parametrize("f0", [0.001, 1e-90, 1e-300, 5e-324])
+def test_a_cutoff_that_lets_nothing_pass_is_named(f0):
     image = np.random.default_rng(0).uniform(size=(16, 16))
-    with pytest.raises(ValueError, match="f0 must let some frequency of the image pass, but 0.001 leaves nothing"):
-        whiten_image(image, f0=0.001)
+    with pytest.raises(ValueError, match=f"f0 must let some frequency of the image pass, but {f0:g} leaves nothing"):
+        whiten_image(image, f0=f0)

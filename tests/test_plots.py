@@ -70,7 +70,10 @@ def test_cost_curve_draws_the_costs_against_the_evaluations():
 
 def test_activations_have_a_row_per_unit_and_a_column_per_sample():
     A2 = np.array([[0.0, 1.0], [0.5, 0.25], [1.0, 0.0]])
-    assert np.array_equal(canvas(plots.activations(A2)), A2.T)
+    ax = plots.activations(A2)
+    assert np.array_equal(canvas(ax), A2.T)
+    assert ax.get_xlim() == (0.5, 3.5) and ax.get_ylim() == (2.5, 0.5)  # counted from 1, read like a matrix
+    assert (ax.get_xlabel(), ax.get_ylabel()) == ("example $i$", "hidden unit $j$")
 
 
 def test_network_diagram_has_a_circle_per_unit_and_a_line_per_weight():

@@ -1,7 +1,12 @@
 """The tool behind `make test-matrix`: it says what it did not run, and fails when something failed."""
 
+import json
+import re
+import subprocess
+import sys
 from collections import Counter
 
+import numpy as np
 import pytest
 
 from tools import test_matrix
@@ -68,6 +73,55 @@ def test_a_row_has_the_arithmetic_of_its_processor_and_no_other(monkeypatch):
     assert env["OPENBLAS_CORETYPE"] == "Prescott" and "X86_V3" in env["NPY_DISABLE_CPU_FEATURES"]
     kernels, _ = test_matrix.described(test_matrix.sys.executable, env)
     assert kernels.endswith("NumPy baseline")
+
+
+def test_last_digits_are_moved_by_one_unit_and_what_is_exact_is_not(ran):
+    row = next(row for row in test_matrix.ROWS if row.moved)
+    try:
+        env = test_matrix.environment(row)
+    except test_matrix.CannotRun as why:
+        pytest.skip(str(why))
+    kernels, _ = test_matrix.described(sys.executable, env)
+    assert kernels.endswith("last digits moved")
+    assert "moved" not in test_matrix.described(sys.executable, test_matrix.environment(test_matrix.ROWS[0]))[0]
+    products = json.loads(subprocess.run([sys.executable, "-c", PRODUCTS], env=env, capture_output=True).stdout)
+    still = json.loads(subprocess.run([sys.executable, "-c", PRODUCTS], capture_output=True).stdout)
+    for name, moved in products.items():
+        steps = np.abs(np.array(moved).view(np.int64) - np.array(still[name]).view(np.int64))
+        assert set(steps.ravel()) == ({0} if name == "exact" else {1}), name
+
+
+PRODUCTS = """
+import json, numpy as np
+rng = np.random.default_rng(0)
+A, B = rng.standard_normal((9, 5)), rng.standard_normal((5, 7))
+out = np.matmul(A, B, out=np.empty((9, 7), order="F"))
+named = {"A B": A @ B, "A A^T": A @ A.T, "A^T A": A.T @ A, "by columns": out}
+named |= {"A x": A @ B[:, 0].copy(), "x A": A[:, 0] @ A, "x x": [A[0] @ A[0]]}
+named["exact"] = np.eye(4) @ np.arange(16.0).reshape(4, 4)
+print(json.dumps({name: np.asarray(product).tolist() for name, product in named.items()}))
+"""
+
+
+def test_a_row_whose_products_cannot_be_moved_says_so(ran, monkeypatch, capsys):
+    monkeypatch.setattr(test_matrix.shutil, "which", lambda name: None)
+    assert test_matrix.main(["--only", "last-digit", "pca"]) == 0
+    assert "not run: it needs Linux" in capsys.readouterr().out and not ran
+    monkeypatch.setattr(test_matrix, "mover", lambda: "")
+    assert test_matrix.main(["--only", "last-digit", "pca"]) == 0
+    assert "not run: NumPy's products do not go through" in capsys.readouterr().out and not ran
+
+
+def test_the_lowest_row_has_what_pyproject_allows_and_a_folder_of_its_own(monkeypatch, tmp_path):
+    lines = test_matrix.LOWEST.split()
+    assert {"numpy==2.2", "coverage==7.10.6", "safetensors==0.4.5"} <= set(lines)
+    assert all(re.fullmatch(r"[\w-]+==[\d.]+", line) for line in lines)
+    monkeypatch.setattr(test_matrix, "VENVS", tmp_path)
+    (tmp_path / "lowest").mkdir()
+    (tmp_path / "lowest" / "ready").write_text(test_matrix.LOWEST)
+    row = next(row for row in test_matrix.ROWS if row.name == "lowest")
+    assert test_matrix.python_of(row, {"python3.11": "x"}) == tmp_path / "lowest" / "bin" / "python"
+    assert all((test_matrix.ROOT / "tests" / f"test_{name}.py").is_file() for name in test_matrix.OF_THE_BOOK)
 
 
 def test_the_report_is_counted(tmp_path):

@@ -7,6 +7,7 @@ import signal
 import subprocess
 import sys
 import threading
+import warnings
 
 import numpy as np
 import pytest
@@ -359,6 +360,42 @@ def test_a_step_too_long_for_adam_is_one_clear_error_without_warnings(dtype, rat
     net, batches = nets.Sigmoid(**OPTIONS, output="linear"), saelib.Minibatches(X, 3, epochs=50)
     with pytest.raises(ValueError, match="beyond all bounds at step [0-9]+; a smaller learning_rate may help"):
         saelib.adam(net, params, batches, learning_rate=rate)
+
+
+LINEAR = [nets.Sigmoid(**OPTIONS, output="linear"), nets.ReluL1(0.1), nets.TopK(3), nets.Gated(0.1), nets.JumpReLU(0.1)]
+
+
+@pytest.mark.parametrize("size", [1e160, 1e300])
+@pytest.mark.parametrize("start", ["data", "weights"])
+@pytest.mark.parametrize("net", LINEAR, ids=lambda net: type(net).__name__)
+@pytest.mark.filterwarnings("error")
+def test_a_start_beyond_all_bounds_is_not_put_down_to_the_step(net, start, size):
+    X = np.random.default_rng(0).uniform(size=(6000, 6))  # enough for two threads
+    params = net.init(6, 4, np.random.default_rng(1))
+    X, params = (X * size, params) if start == "data" else (X, params._replace(W2=params.W2 * size))
+    solvers = [lambda: saelib.adam(net, params, [X, X])]
+    solvers += [lambda n=n: saelib.lbfgs(net, params, X, n_jobs=n) for n in (1, 2)]
+    if isinstance(net, nets.Sigmoid):
+        solvers.append(lambda: saelib.gradient_descent(params, X, **OPTIONS, alpha=0.1, output="linear"))
+    for solve in solvers:
+        with pytest.raises(
+            ValueError, match="at (iteration|step) 0; data or first weights nearer to 1 in .* may help$"
+        ):
+            solve()
+
+
+def test_threads_warn_as_the_caller_does():
+    X = 1e300 * np.random.default_rng(0).uniform(size=(6000, 6))
+    net = nets.ReluL1(0.1)
+    params = net.init(6, 4, np.random.default_rng(1))
+    for n_jobs in (1, 2):
+        objective = saelib.Objective(net, X, n_jobs=n_jobs)
+        assert n_jobs == 1 or objective.n_jobs == 2
+        with np.errstate(over="raise"), pytest.raises(FloatingPointError):
+            objective(saelib.pack(params))
+        with np.errstate(all="ignore"), warnings.catch_warnings():
+            warnings.simplefilter("error")
+            assert not np.isfinite(objective(saelib.pack(params))[0])
 
 
 def test_adam_in_two_threads_is_adam_in_one(monkeypatch):

@@ -22,6 +22,8 @@ from finished_pages import inside, parse
 
 ROOT = Path(__file__).resolve().parents[1]
 SITE, TARGET = ROOT / "_build" / "html", ROOT / "_build" / "pdf" / "sparse-autoencoders.pdf"
+# What paper does not need: the code of the checks, and the reference of the library.
+ON_SCREEN = ("appendices/checks", "appendices/api", "appendices/changes")
 NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
 
 PAGE = """<!DOCTYPE html>
@@ -58,7 +60,8 @@ def table_of_contents(file):
             pages.append((chapter["file"], caption))
             caption = None
             pages += [(section["file"], None) for section in chapter.get("sections", [])]
-    return [(page.removesuffix(".ipynb").removesuffix(".md"), caption) for page, caption in pages]
+    names = [(page.removesuffix(".ipynb").removesuffix(".md"), caption) for page, caption in pages]
+    return [(page, caption) for page, caption in names if page not in ON_SCREEN]
 
 
 def anchor(page, fragment=""):
@@ -71,14 +74,10 @@ def article(html):
     tree = parse(html).select_one("article.bd-article")
     for figure in tree.select("figure.explore"):
         one_frame(figure)
-    for part in tree.select("details.hide.above-input, a.headerlink, p.under-the-title"):
+    for part in tree.select("details.hide.above-input, a.headerlink, p.under-the-title, details.cite-page"):
         part.decompose()
     for details in tree.find_all("details"):
-        # The page of checks tells where their code is; on paper it would be a book of its own.
-        if details.find("summary", recursive=False, string="The check in Python"):
-            details.decompose()
-        else:
-            details["open"] = ""
+        details["open"] = ""
     return tree
 
 
@@ -109,16 +108,20 @@ def move(tree, page, pages, assets):
         if not target:
             return f"#{anchor(page, unquote(fragment))}"
         path = normpath(join(dirname(page), unquote(target)))
+        if path.removesuffix(".html") in ON_SCREEN:
+            return None
         if path.removesuffix(".html") in pages:
             return f"#{anchor(path.removesuffix('.html'), unquote(fragment))}"
         return f"{assets}{path}"
 
     for tag in tree.find_all(True):
-        for name, value in tag.attrs.items():
+        for name, value in list(tag.attrs.items()):
             if name == "id" or (name == "for" and tag.name in ("label", "output")):
                 tag[name] = anchor(page, value)
             elif name in ("href", "src", "xlink:href"):
                 tag[name] = link(value)
+                if tag[name] is None:  # to a page that is not printed
+                    del tag[name]
             elif isinstance(value, str) and "url(#" in value:
                 tag[name] = re.sub(r"(url\(#)([^)]+)", lambda m: m[1] + anchor(page, m[2]), value)
 

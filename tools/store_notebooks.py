@@ -8,6 +8,7 @@ A notebook that fails, warns or is interrupted stays as it was on disk.
 """
 
 import argparse
+import atexit
 import hashlib
 import os
 import re
@@ -21,9 +22,12 @@ from functools import cache
 from pathlib import Path
 
 import nbformat
-from jupyter_client.kernelspec import NoSuchKernel
+from ipykernel.kernelspec import RESOURCES, get_kernel_dict
+from jupyter_client.kernelspec import KernelSpec, KernelSpecManager
+from jupyter_client.manager import AsyncKernelManager
 from nbclient import NotebookClient
 from nbclient.exceptions import CellExecutionError, CellTimeoutError, DeadKernelError
+from traitlets import default
 
 ROOT = Path(__file__).resolve().parents[1]
 FOLDERS = ("chapters", "appendices")
@@ -47,6 +51,23 @@ class Refused(Exception):
     """The notebook ran, but what it gave may not be stored."""
 
 
+class Unreadable(ValueError):
+    """The file is no notebook: damaged, in the midst of a merge, or written by something else."""
+
+
+class _OwnKernel(KernelSpecManager):
+    def get_kernel_spec(self, kernel_name):
+        return KernelSpec(resource_dir=RESOURCES, **get_kernel_dict())
+
+
+class ThisPython(AsyncKernelManager):
+    """Starts this Python, and not what the user's folders may hold under the name of its kernel."""
+
+    @default("kernel_spec_manager")
+    def _own(self):
+        return _OwnKernel()
+
+
 def notebooks(names=()):
     """Return the paths of the notebooks of these names (of all of them and the template, if none are given)."""
     every = [path for folder in FOLDERS for path in sorted((ROOT / folder).glob("*.ipynb"))]
@@ -60,7 +81,13 @@ def read(path):
     """Read a notebook, executed or not, of any edition of the format 4."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # cells without ids, say: they are given theirs below
-        return nbformat.read(path, as_version=4)
+        try:
+            return nbformat.read(path, as_version=4)
+        except OSError:
+            raise
+        except Exception as error:  # of several kinds: JSON, encoding, the format's own
+            why = str(error).strip().partition("\n")[0][:200]
+            raise Unreadable(f"{path} cannot be read as a notebook: {type(error).__name__} {why}") from None
 
 
 # --- the canonical form -----------------------------------------------------------------------------------------
@@ -113,7 +140,9 @@ def _tidy(source):
 
 
 def _without_chance(content):
-    return SVG_DATE.sub("", ADDRESS.sub("at 0x0", content)) if isinstance(content, str) else content
+    if not isinstance(content, str):
+        return content
+    return SVG_DATE.sub("", ADDRESS.sub("at 0x0", content.replace("\r\n", "\n")))
 
 
 # --- execution --------------------------------------------------------------------------------------------------
@@ -186,12 +215,18 @@ def execute(nb, folder):
             cell.outputs, cell.execution_count = [], None
     resources = {"metadata": {"path": str(folder)}}
     client = NotebookClient(nb, timeout=CELL_TIMEOUT, kernel_name="python3", record_timing=False, resources=resources)
+    client.kernel_manager_class = ThisPython
     client.store_widget_state, client.force_raise_errors = False, True
     client.on_cell_executed, client.startup_timeout = _refuse_stderr, START_TIMEOUT
     # The stderr is that of the process; what cells write is kept.
-    started(
-        lambda: client.execute(env=kernel_environment(), stderr=subprocess.DEVNULL), lambda: client.code_cells_executed
-    )
+    try:
+        started(
+            lambda: client.execute(env=kernel_environment(), stderr=subprocess.DEVNULL),
+            lambda: client.code_cells_executed,
+        )
+    finally:
+        if client.km is None:  # nothing is left for nbclient to clean up at the end, where it would fail
+            atexit.unregister(client._cleanup_kernel)
     return nb
 
 
@@ -266,22 +301,26 @@ def main(arguments=None):
         if not path.is_file():
             parser.error(f"there is no notebook {path}")
         if options.check:
-            fault = form_fault(path)
-            failed += bool(fault)
+            try:
+                fault = form_fault(path)
+            except Unreadable as error:
+                failed, fault = failed + 1, None
+                print(error)
             if fault:
+                failed += 1
                 print(f"{path.name}: {fault}; run `make notebooks`")
             continue
         start = time.perf_counter()
         print(f"{path.name:32}", end="", flush=True)
         try:
             word = store(path)
-        except (CellExecutionError, CellTimeoutError, Refused) as error:
+        except (CellExecutionError, CellTimeoutError, Refused, Unreadable) as error:
             failed, word = failed + 1, f"FAILED, left as it is\n\n{ANSI.sub('', str(error)).strip()}\n"
         except (DeadKernelError, AssertionError):  # nbclient's two answers to an interruption: it ends the kernel
             print("interrupted, or its kernel died; left as it is, and so are those after it")
             return 1
-        except (RuntimeError, NoSuchKernel, FileNotFoundError) as error:
-            print(f"no kernel started: {error}\nleft as it is; `jupyter kernelspec list` shows which kernel is python3")
+        except RuntimeError as error:
+            print(f"no kernel started: {error}\nleft as it is; try `{sys.executable} -m ipykernel_launcher --version`")
             return 1
         print(f"{time.perf_counter() - start:6.1f} s  {word}", flush=True)
     return int(failed > 0)

@@ -5,17 +5,21 @@
     python tools/test_matrix.py --only Prescott,newest    these rows
     python tools/test_matrix.py --only newest pca tests   of this row this chapter and the tests of the folder `tests`
 
-A processor's row takes OpenBLAS's kernel for it, and from NumPy and the C library the instructions that it lacks. The
-other Pythons, and the newest versions of what computes, are installed into `.venv-matrix` at their first use; delete a
-folder there to have it made anew. Logs are kept in `_build/test-matrix`. A row that cannot run here says why.
+A processor's row takes OpenBLAS's kernel for it, and from NumPy and the C library the instructions that it lacks. For
+processors that are not at hand, `last-digit` moves each product of matrices by one unit in its last place. The other
+Pythons, the newest versions of what computes, and the lowest that pyproject.toml allows, are installed into
+`.venv-matrix` at their first use; delete a folder there to have it made anew. Logs are kept in `_build/test-matrix`. A
+row that cannot run here says why.
 """
 
 import argparse
 import os
 import re
+import shutil
 import subprocess
 import sys
 import time
+import tomllib
 import xml.etree.ElementTree as ET
 from collections import Counter
 from pathlib import Path
@@ -24,12 +28,23 @@ from typing import NamedTuple
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 from tools.store_notebooks import ROOT, notebooks
 
+PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+DEPENDENCIES = PROJECT["dependencies"]
+EXTRAS = [*PROJECT["optional-dependencies"]["test"], *PROJECT["optional-dependencies"]["saelens"]]
 VENVS, LOGS = ROOT / ".venv-matrix", ROOT / "_build" / "test-matrix"
 PINNED = (ROOT / "requirements.txt").read_text()
 UNPINNED = ("numpy", "scipy", "scikit-learn", "matplotlib", "pandas")
 NEWEST = re.sub(rf"^({'|'.join(UNPINNED)})==.*$", r"\1", PINNED, flags=re.M)
 LEFT_OUT = "figures left out"  # as tests/nbval_tolerance.py reports it
 PYTHONS = ("python3.11", "python3.12", "python3.13")
+# What those install who use the library elsewhere, each package in the lowest version that pyproject.toml allows.
+LOWEST = re.sub(">=([0-9.]+).*", r"==\1", "\n".join((*DEPENDENCIES, *EXTRAS))) + "\n"
+# These tests need what builds the book, too.
+OF_THE_BOOK = (
+    "checked_equations library_reference lite page_furniture pdf quiet_code section_search site workflows".split()
+)
+WITHOUT_THE_BOOK = tuple(f"--ignore={ROOT / 'tests' / f'test_{name}.py'}" for name in OF_THE_BOOK)
+MOVER = Path(__file__).with_name("last_digit.c")
 
 
 class Processor(NamedTuple):
@@ -49,11 +64,17 @@ PROCESSORS = {
 ARITHMETIC = ("OPENBLAS_CORETYPE", "NPY_DISABLE_CPU_FEATURES", "GLIBC_TUNABLES")
 # What decides the last digits of a result, on one line; which versions they are of, on the next.
 DESCRIBE = f"""
-import importlib.metadata, platform, numpy, scipy.linalg, threadpoolctl
+import ctypes, importlib.metadata, platform, numpy, scipy.linalg, threadpoolctl
 pools = [pool for pool in threadpoolctl.threadpool_info() if pool["internal_api"] == "openblas"]
 kernels, threads = ({{pool[key] for pool in pools}} for key in ("architecture", "num_threads"))
 simd = numpy.show_config(mode="dicts")["SIMD Extensions"].get("found", ["baseline"])
-print("OpenBLAS", *sorted(kernels), "threads", *threads, "NumPy", *simd)
+third = numpy.full((9, 9), 1 / 3)
+third @ third.T.copy()
+try:
+    moved = ctypes.c_long.in_dll(ctypes.CDLL(None), "last_digit_moved").value
+except (ValueError, TypeError):
+    moved = 0
+print("OpenBLAS", *sorted(kernels), "threads", *threads, "NumPy", *simd, *["last digits moved"] * (moved > 0))
 print("Python", platform.python_version(), *(f"{{name}} {{importlib.metadata.version(name)}}" for name in {UNPINNED}))
 """
 
@@ -63,7 +84,10 @@ class CannotRun(Exception):
 
 
 class Row(NamedTuple):
-    """One setting: its name, the processor, the threads, the Python (None: the one that runs this) and its packages."""
+    """One setting: its name, the processor, the threads, the Python (None: the one that runs this) and its packages.
+
+    ``moved`` says whether the last digits of products are moved.
+    """
 
     name: str
     processor: str | None = None
@@ -71,6 +95,7 @@ class Row(NamedTuple):
     python: str | None = None
     packages: str = PINNED
     options: tuple = ()
+    moved: bool = False
 
 
 ROWS = [
@@ -78,8 +103,10 @@ ROWS = [
     *(Row(name, name) for name in PROCESSORS),
     Row("as-it-is-2", threads=2),
     *(Row(f"{name}-2", name, 2) for name in PROCESSORS),
+    Row("last-digit", moved=True),
     *(Row(name, python=name) for name in PYTHONS),
     Row("newest", python="newest", packages=NEWEST, options=("--nbval-without-figures",)),
+    Row("lowest", python=PYTHONS[0], packages=LOWEST, options=("--nbval-without-figures", *WITHOUT_THE_BOOK)),
 ]
 
 
@@ -90,6 +117,8 @@ def environment(row):
     """Return the row's whole environment; raise `CannotRun` if this processor lacks what the row's kernel uses."""
     own = {"OPENBLAS_NUM_THREADS": str(row.threads), "PYTHONPATH": str(ROOT)}
     env = {name: value for name, value in os.environ.items() if name not in ARITHMETIC} | own
+    if row.moved:
+        env["LD_PRELOAD"] = str(mover())
     if row.processor is None:
         return env
     processor = PROCESSORS[row.processor]
@@ -97,6 +126,20 @@ def environment(row):
         raise CannotRun(f"this processor lacks {', '.join(sorted(lacking))}")
     values = (row.processor, processor.numpy_lacks, f"glibc.cpu.hwcaps={processor.libc_lacks}")
     return env | dict(zip(ARITHMETIC, values, strict=True))
+
+
+def mover():
+    """Return the library that moves last digits, compiled now; raise `CannotRun` where that cannot be had."""
+    compiler = shutil.which("cc")
+    if not sys.platform.startswith("linux") or compiler is None:
+        raise CannotRun("it needs Linux, where a library can be loaded before NumPy's, and cc to compile that")
+    LOGS.mkdir(parents=True, exist_ok=True)
+    library = LOGS / f"{MOVER.stem}.so"
+    command = [compiler, "-O2", "-shared", "-fPIC", "-o", library, MOVER, "-ldl"]
+    done = subprocess.run(command, capture_output=True, text=True)
+    if done.returncode:
+        raise CannotRun(f"cc does not compile tools/{MOVER.name}: {done.stderr.strip()[:200]}")
+    return library
 
 
 def cpu_flags():
@@ -124,7 +167,7 @@ def interpreters(named):
 
 def python_of(row, found):
     """Return the Python of the row, with its packages; raise `CannotRun` if there is none to make it of."""
-    if row.python in (None, f"python3.{sys.version_info.minor}"):
+    if row.packages == PINNED and row.python in (None, f"python3.{sys.version_info.minor}"):
         return sys.executable
     newest = max(found, key=lambda name: int(name.rpartition(".")[2]), default=None)
     base = newest if row.python == "newest" else row.python
@@ -193,6 +236,8 @@ def run_row(row, parts, found, seen):
     env = environment(row)
     python = python_of(row, found)
     lines = described(python, env)
+    if row.moved and "last digits moved" not in lines[0]:
+        raise CannotRun("NumPy's products do not go through the OpenBLAS of its wheels here")
     if (like := seen.setdefault(tuple(lines), row.name)) != row.name:
         raise CannotRun(f"it would be row {like} again: {lines[0]}")
     print(*lines, sep="\n", flush=True)

@@ -95,13 +95,16 @@ def cost_curve(cost, *, label=None, ax=None, x=None):
 
 
 def activations(A2, *, ax=None):
-    """Draw activations as a raster: a row per hidden unit, a column per sample, dark where the unit is active."""
+    """Draw activations as a raster: a row per hidden unit, a column per example, both counted from 1."""
     import matplotlib.pyplot as plt
 
     ax = ax or plt.gca()
-    ax.imshow(as_matrix(A2, "A2").T, cmap="gray_r", vmin=0, vmax=1, aspect="auto")
+    raster = as_matrix(A2, "A2").T
+    k, m = raster.shape
+    edges = (0.5, m + 0.5, k + 0.5, 0.5)  # number i is drawn from i - 1/2 to i + 1/2
+    ax.imshow(raster, cmap="gray_r", vmin=0, vmax=1, aspect="auto", extent=edges)
     ax.grid(False)
-    ax.set_xlabel("sample $i$")
+    ax.set_xlabel("example $i$")
     ax.set_ylabel("hidden unit $j$")
     return ax
 

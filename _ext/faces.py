@@ -1,0 +1,56 @@
+"""Put the book's faces beside its pages, so that it looks alike everywhere and nothing is fetched.
+
+The packages font-source-serif-pro and font-source-sans-pro hold whole families (under the SIL Open Font License, which
+is copied along). Of the cuts that the style sheet asks for, the book takes the letters that it may need. Such a part
+may not bear the family's reserved name, so it is called after the book.
+"""
+
+import shutil
+from importlib.resources import files
+from pathlib import Path
+
+from fontTools import subset
+
+FOLDER = "faces"
+CUTS = {"font_source_serif_pro": ("Regular", "It", "Semibold"), "font_source_sans_pro": ("Regular", "Semibold")}
+LETTERS = (  # Latin with the accents of western Europe, Greek, and the marks of running text
+    *range(0x20, 0x7F), *range(0xA0, 0x100), *range(0x391, 0x3CA), *range(0x2010, 0x2028), *range(0x2190, 0x2194),
+    *map(ord, "′−≈≤≥✓"),
+)  # fmt: skip
+FEATURES = ["kern", "liga", "ccmp", "locl", "mark", "mkmk", "lnum"]
+
+
+def cut(source, target, name):
+    """Write the letters of a font as a web font by another name."""
+    options = subset.Options(flavor="woff", hinting=False, layout_features=FEATURES, name_IDs=[1, 2, 4, 6])
+    font = subset.load_font(source, options)
+    subsetter = subset.Subsetter(options)
+    subsetter.populate(unicodes=LETTERS)
+    subsetter.subset(font)
+    for record in font["name"].names:
+        record.string = "Regular" if record.nameID == 2 else name
+    if "CFF " in font:
+        font["CFF "].cff.fontNames = [name.replace(" ", "")]
+        top = font["CFF "].cff.topDictIndex[0]
+        top.FullName, top.FamilyName = name, name
+    subset.save_font(font, target, options)
+
+
+def add_faces(app):
+    if app.builder.format != "html":
+        return
+    folder = Path(app.outdir, "_static", FOLDER)
+    folder.mkdir(parents=True, exist_ok=True)
+    for package, cuts in CUTS.items():
+        family = package.split("_")[2]
+        for kind in cuts:
+            target = folder / f"{family}-{kind.lower()}.woff"
+            if not target.exists():
+                (source,) = files(package).joinpath("files").glob(f"*-{kind}.otf")
+                cut(source, target, f"Book {family.title()} {kind}")
+        shutil.copyfile(files(package).joinpath("files/LICENSE.txt"), folder / f"{family}-license.txt")
+
+
+def setup(app):
+    app.connect("builder-inited", add_faces)
+    return {"parallel_read_safe": True, "parallel_write_safe": True}
