@@ -35,6 +35,15 @@ def figures():
     pictures = dict(zip(("mean", "example"), rng.uniform(size=(2, 64)).tolist(), strict=True))
     z = (0.4, -0.3, 1.3, 0.1, -0.7, 0.8, 0.55, -0.1)
     yield "kl", {}, {"rho": live.slider("ρ", 0.01, 0.99, start=0.2), "rho_hat": live.slider("ρ̂", 0.01, 0.99, start=0.5)}
+    yield (
+        "bias",
+        {"rho": 0.05, "weighted": rng.normal(0, 1.5, 40).tolist()},
+        {
+            "b": live.slider("bias", -15, 5, start=-12, digits=1),
+            "penalty": live.choice("penalty", ["KL divergence", "square", "mean"]),
+        },
+    )
+    yield "losses", {}, {"z": live.slider("z", -8, 8, start=-4), "x": live.slider("target", 0, 1, start=1, step=0.05)}
     yield "soft_threshold", {"bars": [0.3, -1.1, 2.6, 0]}, {"t": live.slider("threshold", 0, 2.75, start=1)}
     yield (
         "ista",
@@ -186,6 +195,18 @@ def test_the_tangent_touches_the_divergence():
     line = np.interp(curve["x"], tangent["x"], tangent["y"])
     above = np.array(curve["y"]) - line
     assert above.min() >= -1e-9 and curve["x"][np.argmin(above)] == pytest.approx(0.6, abs=0.02)
+
+
+@pytest.mark.parametrize("kind", ["bias", "losses"])
+def test_each_tangent_has_the_slope_of_its_curve(kind):
+    scene = made()[kind].scene(**{"b": -3.0} if kind == "bias" else {"z": -1.0, "x": 0.8})
+    for at in (1,) if kind == "bias" else (0, 1):
+        line, tangent = marks(scene, "curve", at)
+        dot = marks(scene, "dots", at)[0]
+        near = np.interp([dot["x"][0] - 0.1, dot["x"][0] + 0.1], line["x"], line["y"])
+        slope = np.diff(tangent["y"])[0] / np.diff(tangent["x"])[0]
+        assert np.diff(near)[0] / 0.2 == pytest.approx(slope, rel=0.05, abs=1e-3)
+        assert np.interp(dot["x"], line["x"], line["y"]) == pytest.approx(dot["y"], rel=0.01)
 
 
 @pytest.mark.parametrize("fast", [0, 1])
