@@ -64,6 +64,10 @@ $(READY): requirements.txt requirements.lock pyproject.toml
 	@set -o pipefail; $(BIN)/python -m pip install --no-compile -r requirements.txt --constraint requirements.lock | \
 	    awk '/^Collecting/ {printf "\r  %3d found: %-40s", ++n, $$2} /^Installing/ {printf "\r  %3d found; installing %28s\n", n, ""} {fflush()}'
 	@$(BIN)/python -m pip install --quiet --no-compile --no-deps --editable .
+	@# Python 3.11 reads this file in the encoding of the locale, and with LC_ALL=C it would not start in "Bücher": the
+	@# relative path has no such letters.
+	@case $(VENV) in (*/*) ;; (*) for file in $(VENV)/lib/python*/site-packages/saelib.pth; do \
+	    if [ -f $$file ]; then echo ../../../.. > $$file; fi; done;; esac
 	@touch $@
 
 book: $(READY)
@@ -201,4 +205,4 @@ data: $(READY)
 
 clean:
 	rm -rf _build .pytest_cache .ruff_cache .hypothesis .coverage*
-	find . -name __pycache__ -not -path './.venv*/*' -prune -exec rm -rf {} +
+	find . -name __pycache__ ! -path './.venv*/*' -prune -exec rm -rf {} +

@@ -24,11 +24,13 @@ def read_array(path, wanted):
         if os.fstat(file.fileno()).st_size > LARGEST:
             raise ValueError(f"has more than {LARGEST} bytes")
         data = file.read()
+    again = f"save('IMAGES.mat', '{wanted}', '-v7')"
     if data[:8] == b"\x89HDF\r\n\x1a\n" or data[512:520] == b"\x89HDF\r\n\x1a\n":
-        raise ValueError(f"is HDF5 (MATLAB's version 7.3): load it there and save('IMAGES.mat', '{wanted}', '-v7')")
+        raise ValueError(f"is HDF5 (MATLAB's version 7.3): load it there and {again}")
     order = {b"IM": "<", b"MI": ">"}.get(data[126:128])
     if order is None:
-        raise ValueError("is not a MATLAB file of version 5 to 7 (version 4 has no arrays of three dimensions)")
+        other = "is not a MATLAB file of version 5 to 7 (version 4 has no arrays of three dimensions)"
+        raise ValueError(f"{other}; MATLAB writes one with {again}")
     data = memoryview(data)[128:]
     while len(data):
         kind, content, data = _element(data, order)

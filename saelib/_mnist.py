@@ -2,6 +2,7 @@
 
 import contextlib
 import os
+import tempfile
 from pathlib import Path
 
 from ._checks import one_of
@@ -45,7 +46,10 @@ def _find_file(name, download):
     import pooch
 
     own = os.environ.get("SAELIB_DATA")
-    cache = Path(pooch.os_cache("saelib")).expanduser() / "mnist"
+    try:
+        cache = Path(pooch.os_cache("saelib")).expanduser() / "mnist"
+    except RuntimeError:  # somebody without a home, as in some containers
+        cache = Path(tempfile.gettempdir()) / "saelib" / "mnist"
     folders = [Path(own).expanduser() / "mnist", cache] if own else [cache]
     plain = name.removesuffix(".gz")
     names = (name, plain, plain.replace("-idx", ".idx"), name.replace("-idx", ".idx"))

@@ -10,8 +10,11 @@ import pytest
 import saelib
 from saelib import nets
 from saelib.architecture import check_architecture, flatten, leaves, unflatten
+from saelib.nets import _latents
+from saelib.nets.deep import DeepParams, Layer
 from saelib.nets.gated import GatedParams
 from saelib.nets.jumprelu import JumpParams
+from saelib.nets.topk import keep_largest
 from saelib.train import Minibatches, Objective, adam
 
 REFERENCE = json.loads((Path(__file__).parent / "data" / "saelens.json").read_text())["cases"]
@@ -280,6 +283,145 @@ def test_deep_goes_up_the_way_that_it_came_down():
         np.testing.assert_allclose(x_hat, V6 @ np.tanh(V5 @ np.maximum(V4 @ z, 0)), rtol=1e-12, atol=1e-14)
 
 
+# --- what the nets with latents share ---------------------------------------------------------------------------
+def test_the_largest_of_each_row_are_kept():
+    Z = np.array([[1.0, 4.0, 3.0], [6.0, 5.0, 7.0]])
+    assert keep_largest(Z, 2).tolist() == [[0, 4, 3], [6, 0, 7]]
+    assert keep_largest(Z, 5).tolist() == Z.tolist()
+
+
+def test_columns_get_the_length_one_and_a_column_of_zeros_stays():
+    W2 = np.array([[3.0, 0.0, 0.1], [4.0, 0.0, 0.0]])
+    np.testing.assert_allclose(_latents.unit_columns(W2), [[0.6, 0, 1], [0.8, 0, 0]], rtol=1e-15)
+
+
+def test_a_gradient_without_its_radial_part_is_at_right_angles_to_the_columns():
+    _, four, rng = drawn(nets.TopK)
+    params, gradient = saelib.Params(*four), saelib.Params(*(rng.normal(size=P.shape) for P in four))
+    rest = _latents.without_radial_part(params, gradient)
+    for d, before, after in zip(params.W2.T, gradient.W2.T, rest.W2.T, strict=True):
+        np.testing.assert_allclose(after, before - (before @ d) / (d @ d) * d, rtol=1e-12, atol=1e-14)
+    assert rest._replace(W2=None) == gradient._replace(W2=None)
+
+
+@pytest.mark.parametrize("net", nets.examples(), ids=repr)
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_a_net_begins_with_finite_numbers_of_the_dtype_asked_for(net, dtype):
+    params = net.init(6, 5, np.random.default_rng(0), dtype=dtype)
+    assert all(P.dtype == dtype and np.isfinite(P).all() for P in leaves(params))
+    assert all(P.dtype == np.float64 for P in leaves(net.init(6, 5, np.random.default_rng(0))))
+
+
+def test_latents_begin_as_directions_that_are_read_as_they_are_written():
+    W1, b1, W2, b2 = _latents.tied_start(40, 30, np.random.default_rng(0), np.float64)
+    np.testing.assert_allclose(np.linalg.norm(W1, axis=1), 1, rtol=1e-14)
+    np.testing.assert_array_equal(W2, W1.T)
+    assert not np.shares_memory(W1, W2) and not b1.any() and not b2.any() and (b1.size, b2.size) == (30, 40)
+    assert abs(W1.mean()) < 0.02 and np.abs(W1 @ W1.T - np.eye(30)).max() < 0.8
+    assert nets.JumpReLU(0.1).init(4, 3, np.random.default_rng(0)).threshold.tolist() == [0.01] * 3
+    gated = nets.Gated(0.1).init(4, 3, np.random.default_rng(0))
+    assert not any(P.any() for P in (gated.b_gate, gated.r_mag, gated.b_mag, gated.b2))
+
+
+@pytest.mark.parametrize(
+    "net, names",
+    [(cls(), ("n_visible", "n_hidden")) for cls in (nets.Sigmoid, nets.Tied, nets.Toy)]
+    + [(nets.Contractive(0.1), ("n_visible", "n_hidden")), (nets.Deep((3,)), ("sizes", "sizes"))],
+    ids=repr,
+)
+def test_sizes_and_generators_that_are_none_are_named(net, names):
+    for sizes, name in zip(((0, 5), (5, 0)), names, strict=True):
+        with pytest.raises(ValueError, match=f"^{name} must be a whole number >= 1, got 0"):
+            net.init(*sizes, np.random.default_rng(0))
+    with pytest.raises(ValueError, match="^rng must be a Generator"):
+        net.init(4, 5, 0)
+
+
+def test_deep_layers_begin_within_their_range():
+    params = nets.Deep((60,)).init(90, 30, np.random.default_rng(0))
+    for W, b in (*params.encoder, *params.decoder):
+        r = np.sqrt(6 / sum(W.shape))
+        assert 0.98 * r < np.abs(W).max() <= r and abs(W.mean()) < 0.05 * r and not b.any()
+
+
+def test_the_toy_model_begins_small():
+    W, b = nets.Toy().init(90, 60, np.random.default_rng(0))
+    assert W.shape == (60, 90) and abs(W.std() / np.sqrt(2 / 150) - 1) < 0.03 and not b.any()
+    assert nets.Toy(0.5).weights(4).tolist() == [1, 0.5, 0.25, 0.125]
+
+
+def test_a_latent_is_dead_after_so_many_silent_batches():
+    memory, seen = _latents.silence(None, np.array([0.5, 0.0, 0.0]), 2)
+    assert memory.tolist() == [0, 1, 1] and seen.tolist() == [0.5, _latents.TINY, _latents.TINY]
+    memory, seen = _latents.silence(memory, np.array([0.0, 0.0, 0.25]), 2)
+    assert memory.tolist() == [1, 2, 0] and seen.tolist() == [_latents.TINY, 0, 0.25]
+    assert _latents.silence(None, np.array([0.0, 0.1]), 1)[1].tolist() == [0, 0.1]
+
+
+def test_revival_by_its_definition():
+    X, four, _ = drawn(nets.TopK, m=7)
+    dead, loss = np.array([False, True, False, True, True, False]), np.array([0.1, 0.5, 0.0, 0.2, 0.1, 0.4, 0.3])
+    (W1, b1, W2, b2), fresh = _latents.revive(saelib.Params(*four), dead, X, loss, np.random.default_rng(5))
+    rows = X[np.random.default_rng(5).choice(7, 3, p=loss**2 / np.sum(loss**2))] - four[3]
+    rows = np.array([row / np.sqrt(row @ row) for row in rows])
+    living = np.mean([np.sqrt(w @ w) for w in four[0][~dead]])
+    np.testing.assert_allclose(W1[dead], living / 5 * rows, rtol=1e-13)
+    np.testing.assert_allclose(W2[:, dead], rows.T, rtol=1e-13)
+    assert not b1[dead].any() and np.array_equal(b2, four[3])
+    for before, after, axis in ((four[0], W1, 0), (four[1], b1, 0), (four[2], W2, 1)):
+        np.testing.assert_array_equal(np.compress(~dead, after, axis), np.compress(~dead, before, axis))
+    assert fresh.b1.tolist() == dead.tolist() and fresh.W1.tolist() == [[d] * 4 for d in dead]
+    assert fresh.W2.tolist() == [dead.tolist()] * 4 and not fresh.b2.any()
+
+
+def test_revival_at_its_limits():
+    X, four, rng = drawn(nets.TopK)
+    params, all_dead = saelib.Params(*four), np.ones(6, bool)
+    W1, _, W2, _ = _latents.revive(params, all_dead, X, np.array([0, 0, 0.1, 0, 0]), rng)[0]
+    row = (X[2] - params.b2) / np.linalg.norm(X[2] - params.b2)  # the only one that is missed
+    np.testing.assert_allclose(W2.T, [row] * 6, rtol=1e-13)
+    np.testing.assert_allclose(W1, [0.2 * row] * 6, rtol=1e-13)  # no latent lives whose length could be taken
+    perfect = _latents.revive(params, all_dead, X, np.zeros(5), np.random.default_rng(5))[0]
+    rows = X[np.random.default_rng(5).choice(5, 6)] - params.b2  # all rows are equally likely
+    np.testing.assert_allclose(perfect.W2.T, rows / np.linalg.norm(rows, axis=1)[:, np.newaxis], rtol=1e-13)
+    still = _latents.revive(params._replace(b2=X[0]), all_dead, X[:1], np.ones(1), rng)[0]
+    assert not still.W2.any() and not still.W1.any()  # a row without a direction
+
+
+def test_what_else_a_revived_latent_has_begins_anew():
+    X, four, rng = drawn(nets.TopK)
+    dead, thresholds = np.array([True, False, False, True, False, False]), np.full(6, 0.7)
+    params, fresh = nets.JumpReLU(0.1).revive(JumpParams(*four, thresholds), dead, X, rng)
+    assert params.threshold.tolist() == np.where(dead, 0.01, 0.7).tolist() and fresh.threshold.tolist() == dead.tolist()
+    gated = GatedParams(four[0], four[1], thresholds, -thresholds, *four[2:])
+    params, fresh = nets.Gated(0.1).revive(gated, dead, X, rng)
+    assert params.r_mag.tolist() == np.where(dead, 0, 0.7).tolist() == (-params.b_mag).tolist()
+    assert fresh.r_mag.tolist() == fresh.b_mag.tolist() == fresh.b_gate.tolist() == dead.tolist()
+    params, fresh = nets.BatchTopK(2).revive(JumpParams(*four, np.array(0.3)), np.append(dead, True), X, rng)
+    assert params.threshold == 0.3 and not fresh.threshold and fresh.b1.tolist() == dead.tolist()
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_the_running_threshold_of_a_batch_by_hand(dtype):
+    _, four, _ = drawn(nets.BatchTopK)
+    params, net = JumpParams(*four, np.array(0.5, dtype)), nets.BatchTopK(2, dead_after=1, rate=0.25)
+    moved, memory, mean = net.remember(params, None, np.array([0.1, 0, 0.2, 0, 0, 0.4, 0.9]))
+    assert moved.threshold.dtype == dtype and moved.threshold == pytest.approx(0.75 * 0.5 + 0.25 * 0.9, rel=1e-6)
+    assert memory.tolist() == [0, 1, 0, 1, 1, 0] and mean.tolist() == [0.1, 0, 0.2, 0, 0, 0.4, 0.9]
+    silent, _, mean = net.remember(params, None, np.zeros(7))
+    assert silent.threshold == 0.5 and mean[-1] == _latents.TINY and net.penalty(mean)[1].tolist() == [True] * 6
+    assert nets.BatchTopK(2).summary(net.encode(params, np.zeros((3, 4)))._replace(A=np.zeros((3, 6))))[-1] == 0
+    single, alone = net.for_evaluation(params)
+    assert single == nets.JumpReLU(0.0) and alone.threshold.tolist() == [0.5] * 6
+
+
+def test_a_probe_of_thresholds_lies_beside_pre_activations():
+    X, four, rng = drawn(nets.JumpReLU)
+    net, params = nets.JumpReLU(0.1, bandwidth=0.5), JumpParams(*four, np.zeros(6))
+    away = net.probe(params, X, rng).threshold - np.abs(net.encode(params, X).Z[0])
+    assert np.abs(away).max() <= 0.2 and away.min() < 0 < away.max() and np.abs(away).max() > 0.05
+
+
 # --- JumpReLU's convention --------------------------------------------------------------------------------------
 def test_the_straight_through_gradient_estimates_that_of_the_expected_cost():
     """Over many samples it comes close to finite differences of the true cost, thresholds hard."""
@@ -333,6 +475,137 @@ def test_what_does_not_fit_is_said(net, sentence):
         net.check(net.init(4, 6, rng), X, X)
     with pytest.raises(ValueError):
         net.check(net.init(4, 6, rng), X, X[:, :3])
+
+
+def four_of(n=4, h=6):
+    return saelib.init_params(n, h, np.random.default_rng(0))
+
+
+JUMP, GATED = JumpParams(*four_of(), np.zeros(6)), GatedParams(*four_of()[:2], np.zeros(6), np.zeros(6), *four_of()[2:])
+DEEP, ROWS = nets.Deep((3,)).init(4, 2, np.random.default_rng(0)), np.full((5, 4), 0.5)
+
+
+@pytest.mark.parametrize(
+    "net, params, X, target, sentence",
+    [
+        (nets.TopK(2), four_of(), ROWS[:, :3], ROWS, "X must have 4 columns, got shape (5, 3)"),
+        (nets.TopK(2), four_of(), ROWS, ROWS[:, :3], "target must have 4 columns, got shape (5, 3)"),
+        (nets.TopK(2), four_of(), ROWS[0], ROWS, "X must have 4 columns, got shape (4,)"),
+        (nets.TopK(2), four_of(), ROWS[0, 0], ROWS, "X must have 4 columns, got shape ()"),
+        (nets.TopK(7), four_of(), ROWS, ROWS, "k must be a whole number from 1 to 6, got 7"),
+        (nets.TopK(2, -1), four_of(), ROWS, ROWS, "k_aux must be a whole number >= 0, got -1"),
+        (nets.TopK(2, 1, -1.0), four_of(), ROWS, ROWS, "alpha must be a finite number >= 0, got -1"),
+        (nets.TopK(2, 1, 1.0, 0), four_of(), ROWS, ROWS, "dead_after must be a whole number >= 1, got 0"),
+        (nets.TopK(2), JUMP, ROWS, ROWS, "params must be Params(W1, b1, W2, b2), got JumpParams"),
+        (nets.ReluL1(0.1, 0), four_of(), ROWS, ROWS, "dead_after must be a whole number >= 1, got 0"),
+        (nets.BatchTopK(0.0), JUMP, ROWS, ROWS, "k must be a finite number > 0, got 0"),
+        (nets.BatchTopK(2, -1), JUMP, ROWS, ROWS, "k_aux must be a whole number >= 0, got -1"),
+        (nets.BatchTopK(2, 1, -1.0), JUMP, ROWS, ROWS, "alpha must be a finite number >= 0, got -1"),
+        (nets.BatchTopK(2, dead_after=0), JUMP, ROWS, ROWS, "dead_after must be a whole number >= 1, got 0"),
+        (nets.BatchTopK(2, rate=1.0), JUMP, ROWS, ROWS, "rate must lie strictly between 0 and 1, got 1"),
+        (nets.Matryoshka(2, (2,), 0), JUMP, ROWS, ROWS, "dead_after must be a whole number >= 1, got 0"),
+        (nets.Matryoshka(2, (2,), rate=1.0), JUMP, ROWS, ROWS, "rate must lie strictly between 0 and 1, got 1"),
+        (nets.Matryoshka(2, (2.0,)), JUMP, ROWS, ROWS, "widths must be a whole number, got float 2.0"),
+        (nets.Matryoshka(2, (3, 3)), JUMP, ROWS, ROWS, "widths must increase and stay below 6, got (3, 3)"),
+        (nets.JumpReLU(1.0, dead_after=0), JUMP, ROWS, ROWS, "dead_after must be a whole number >= 1, got 0"),
+        (
+            nets.JumpReLU(1.0),
+            JUMP._replace(threshold=np.zeros(5)),
+            ROWS,
+            ROWS,
+            "threshold must have shape (6,), got (5,)",
+        ),
+        (nets.Gated(1.0, dead_after=0), GATED, ROWS, ROWS, "dead_after must be a whole number >= 1, got 0"),
+        (nets.Gated(1.0), GATED._replace(r_mag=np.zeros(5)), ROWS, ROWS, "r_mag must have shape (6,), got (5,)"),
+        (nets.Gated(1.0), GATED._replace(b_mag=np.zeros(5)), ROWS, ROWS, "b_mag must have shape (6,), got (5,)"),
+        (nets.Contractive(0.0, "softmax"), four_of(), ROWS, ROWS, "output must be one of 'sigmoid', 'linear', got"),
+        (nets.Tied(-1.0), nets.tied.TiedParams(*four_of()[:2], four_of().b2), ROWS, ROWS, "lam must be a finite"),
+        (nets.Deep((3,), lam=-1.0), DEEP, ROWS, ROWS, "lam must be a finite number >= 0, got -1"),
+        (
+            nets.Deep((3,), loss="cubic"),
+            DEEP,
+            ROWS,
+            ROWS,
+            "loss must be one of 'squared', 'cross entropy', got 'cubic'",
+        ),
+        (nets.Deep((3,), output="relu"), DEEP, ROWS, ROWS, "output must be one of 'sigmoid', 'linear', got 'relu'"),
+        (nets.Deep((3,), code="step"), DEEP, ROWS, ROWS, "hidden must be one of 'sigmoid', 'tanh', 'relu', 'linear'"),
+        (nets.Deep((3, 3)), DEEP, ROWS, ROWS, "sizes of 2 layers and parameters or activations do not fit"),
+        (nets.Deep((3,), ("tanh", "tanh")), DEEP, ROWS, ROWS, "sizes of 1 layers and parameters or activations do not"),
+        (nets.Deep((3,)), DEEP, ROWS[:, :3], ROWS, "W must have shape (3, 3) between its neighbors, got (3, 4)"),
+        (nets.Deep((3,)), DEEP, ROWS, ROWS[:, :3], "target must have 4 columns, got shape (5, 3)"),
+        (nets.Deep((3,)), DEEP, ROWS, ROWS[0], "target must have 4 columns, got shape (4,)"),
+        (
+            nets.Deep((3,)),
+            DeepParams(DEEP.encoder, DEEP.decoder[:1]),
+            ROWS,
+            ROWS,
+            "sizes of 1 layers and parameters or activations do not fit",
+        ),
+        (
+            nets.Deep((3,)),
+            DEEP._replace(encoder=(Layer(np.ones(4), np.ones(3)), DEEP.encoder[1])),
+            ROWS,
+            ROWS,
+            "W must have shape (3, 4) between its neighbors, got (4,)",
+        ),
+        (
+            nets.Deep((3,)),
+            DEEP._replace(encoder=tuple(map(tuple, DEEP.encoder))),
+            ROWS,
+            ROWS,
+            "encoder and decoder must be tuples of Layer(W, b)",
+        ),
+        (nets.Deep((3,), loss="cross entropy"), DEEP, ROWS, 3 * ROWS, "target must lie in [0, 1] for a cross entropy"),
+        (nets.Deep((3,), loss="cross entropy"), DEEP, ROWS, -ROWS, "target must lie in [0, 1] for a cross entropy"),
+        (nets.Toy(0.0), nets.toy.ToyParams(np.ones((2, 4)), np.ones(4)), ROWS, ROWS, "importance must be a finite"),
+        (
+            nets.Toy(),
+            nets.toy.ToyParams(np.ones((2, 4)), np.ones(3)),
+            ROWS,
+            ROWS,
+            "W must be (s2, s1) and b (s1,), got shapes (2, 4) and (3,)",
+        ),
+        (nets.Toy(), nets.toy.ToyParams(np.ones(4), np.ones(4)), ROWS, ROWS, "W must be (s2, s1) and b (s1,), got"),
+        (
+            nets.Toy(),
+            nets.toy.ToyParams(np.ones((2, 4)), np.ones(4)),
+            ROWS[:, :3],
+            ROWS,
+            "X must have 4 columns, got shape (5, 3)",
+        ),
+        (
+            nets.Toy(),
+            nets.toy.ToyParams(np.ones((2, 4)), np.ones(4)),
+            ROWS,
+            ROWS[0],
+            "target must have 4 columns, got shape (4,)",
+        ),
+        (nets.Sigmoid(rho=1.0), four_of(), ROWS, ROWS, "rho must lie strictly between 0 and 1, got 1"),
+        (nets.Sigmoid(beta=-1.0), four_of(), ROWS, ROWS, "beta must be a finite number >= 0, got -1"),
+        (nets.Sigmoid(), four_of(), ROWS[:, :3], ROWS, "X must have 4 columns, got shape (5, 3)"),
+    ],
+    ids=str,
+)
+def test_the_misfit_is_named(net, params, X, target, sentence):
+    with pytest.raises(ValueError) as caught:
+        net.check(params, X, target)
+    assert str(caught.value).startswith(sentence)
+
+
+@pytest.mark.parametrize(
+    "net, params, target",
+    [
+        (nets.TopK(6, dead_after=1), four_of(), ROWS),
+        (nets.BatchTopK(6.0), JUMP, ROWS),
+        (nets.BatchTopK(0.2), JUMP, ROWS),
+        (nets.Matryoshka(2, (5,)), JUMP, ROWS),
+        (nets.Deep((3,), loss="cross entropy"), DEEP, np.round(ROWS * np.arange(1, 5) / 2)),
+    ],
+    ids=str,
+)
+def test_what_just_fits_passes(net, params, target):
+    net.check(params, ROWS, target)
 
 
 # --- streams ----------------------------------------------------------------------------------------------------

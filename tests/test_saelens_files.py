@@ -12,6 +12,8 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 import saelib
 from saelib import nets
@@ -188,6 +190,34 @@ def test_bad_arrays_are_one_clear_error(name, array, tmp_path):
     safetensors.save_file({**weights, name: array}, tmp_path / "sae_weights.safetensors")
     with pytest.raises(ValueError, match="does not hold a SAE as SAELens writes it"):
         saelib.load_saelens(tmp_path)
+
+
+BIT = st.tuples(
+    st.floats(0, 1), st.sampled_from([b"", b"\0", b"9" * 9, b"-", b"null", b"[", b"1e999", b"NaN", b"\xff"])
+)
+
+
+@settings(max_examples=60, deadline=None)
+@given(
+    kind=st.sampled_from(READABLE),
+    name=st.sampled_from(["cfg.json", "sae_weights.safetensors"]),
+    bits=st.lists(BIT, min_size=1, max_size=4),
+    cut=st.integers(0, 8),
+)
+def test_a_damaged_folder_is_refused_in_a_sentence_or_still_sound(tmp_path_factory, kind, name, bits, cut):
+    folder = tmp_path_factory.mktemp("damaged")
+    shutil.copytree(DATA / "saelens" / kind, folder, dirs_exist_ok=True)
+    data = (folder / name).read_bytes()
+    for where, piece in bits:
+        place = int(where * min(len(data), 600))
+        data = data[:place] + piece + data[place + cut :]
+    (folder / name).write_bytes(data)
+    try:
+        net, params = saelib.load_saelens(folder)
+    except ValueError as error:
+        assert str(error).startswith(f"{folder} does not hold a SAE") and len(str(error)) < 600
+    else:
+        net.check(params, *2 * [np.zeros((1, params.b2.size), params.b2.dtype)])
 
 
 def test_what_cannot_be_had_is_said(tmp_path):

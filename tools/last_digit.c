@@ -2,7 +2,8 @@
 
    Loaded before NumPy (LD_PRELOAD), it stands before the OpenBLAS that comes with it.  Which way a number goes is
    decided by the number, so that a run can be repeated.  What is exact in few binary digits stays as it is: such a
-   product is exact on every processor. */
+   product is exact on every processor.  Sums of three terms stay, too: with them Matplotlib places its ticks, and one
+   that stands on the edge of a pixel would jump. */
 #define _GNU_SOURCE
 #include <dlfcn.h>
 #include <link.h>
@@ -60,6 +61,7 @@ static float moved_float(float x) {
                         type *, whole);                                                                               \
     if (!gemm) gemm = original("scipy_cblas_" #letter "gemm64_");                                                     \
     gemm(order, ta, tb, m, n, k, alpha, a, lda, b, ldb, beta, c, ldc);                                                \
+    if (k <= 3) return;                                                                                               \
     whole outer = order == 101 ? m : n, inner = order == 101 ? n : m;                                                 \
     for (whole i = 0; i < outer; i++)                                                                                 \
       for (whole j = 0; j < inner; j++) c[i * ldc + j] = moved(c[i * ldc + j]);                                       \
@@ -79,6 +81,7 @@ static float moved_float(float x) {
     if (!gemv) gemv = original("scipy_cblas_" #letter "gemv64_");                                                     \
     gemv(order, trans, m, n, alpha, a, lda, x, incx, beta, y, incy);                                                  \
     whole length = trans == 111 ? m : n;                                                                              \
+    if (m + n - length <= 3) return;                                                                                  \
     for (whole i = 0; i < length; i++) y[i * incy] = moved(y[i * incy]);                                              \
   }                                                                                                                   \
   type scipy_cblas_##letter##dot64_(whole n, const type *x, whole incx, const type *y, whole incy) {                  \
