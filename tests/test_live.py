@@ -411,13 +411,13 @@ def address(tmp_path_factory):
     page = tmp_path_factory.mktemp("live") / "page.html"
     styles = "".join(
         f'<link rel="stylesheet" href="{path.as_uri()}">'
-        for path in (FOLDER.parents[1] / "_static" / "book.css", FOLDER / "live.css")
+        for path in (test_site.SITE / "_static" / "book.css", FOLDER / "live.css")  # its faces lie beside it
     )
     page.write_text(
         f"""<!DOCTYPE html><html lang="en" data-theme="light"><head><meta charset="utf-8"><title>A page</title>
         <meta name="viewport" content="width=device-width, initial-scale=1">
         <meta http-equiv="Content-Security-Policy"
-              content="default-src 'none'; script-src file:; style-src file:; img-src data:">
+              content="default-src 'none'; script-src file:; style-src file:; font-src file:; img-src data:">
         {styles}<script defer src="{(FOLDER / "live.js").as_uri()}"></script></head>
         <body><main class="bd-article"><h1>A page</h1>{body}<p>What follows.</p></main></body></html>""",
         encoding="utf-8",
