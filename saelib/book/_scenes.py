@@ -342,7 +342,10 @@ def epsilon(s, data):
     def error(exponent):
         return max(abs(quotient(rounded(exp(exponent * math.log(10)))) / slope - 1), 1e-12)
 
-    w0, slope = data["w"], data["slope"]
+    w0 = data["w"]
+    a2 = 1 / (1 + exp(-w0))
+    a3 = 1 / (1 + exp(1 - 3 * a2))
+    slope = (a3 - 1) * a3 * (1 - a3) * 3 * a2 * (1 - a2)
     e = rounded(exp(s["exponent"] * math.log(10)))
     window = spread(-1.5, 1.5, 121)
     rise = [rounded(J(rounded(w0 + rounded(e * t))) - J(rounded(w0))) / e for t in window]

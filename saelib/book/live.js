@@ -238,7 +238,7 @@
     );
   }
 
-  function epsilon(s, {w: w0, slope}) {
+  function epsilon(s, {w: w0}) {
     const rounded = s.single ? Math.fround : (v) => v;
 
     function exp(x) { // by its series: the exponential functions of two languages differ in the last digit
@@ -256,6 +256,8 @@
       return rounded(rounded(off * off) / 2);
     }
 
+    const one = 1 / (1 + exp(-w0)), out = 1 / (1 + exp(1 - 3 * one));
+    const slope = (out - 1) * out * (1 - out) * 3 * one * (1 - one);
     const quotient = (e) => rounded(rounded(J(rounded(w0 + e)) - J(rounded(w0 - e))) / rounded(2 * e));
     const small = (exponent) => rounded(exp(exponent * 2.302585092994046));
     const error = (exponent) => Math.max(Math.abs(quotient(small(exponent)) / slope - 1), 1e-12);
