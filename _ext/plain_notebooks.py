@@ -27,6 +27,7 @@ KERNEL = {
 }
 FOLDED = {"source_hidden": True}
 WORKS = "Works cited"
+EXPLORABLE = re.compile(r'<figure class="(?:explore|live)\b.*?<figcaption>(.*?)</figcaption>', re.S)
 EQUATION = re.compile(r"\((eq-[\w-]+)\)")
 # What has no words of its own in a notebook.
 SILENT = {"target", "comment", "index", "toctree", "compound", "meta", "substitution_definition"}
@@ -88,10 +89,14 @@ class Book:
             for label, (page, _) in homes.items()
         }
 
+    def chapter(self, page):
+        """The number of a chapter; none for a page without one."""
+        return ".".join(map(str, self.env.toc_secnumbers.get(page, {}).get("") or ()))
+
     def title(self, page, text):
         """The title of a page with its number, as the page has it."""
-        number = self.env.toc_secnumbers.get(page, {}).get("", ())
-        return f"{'.'.join(map(str, number))}. {text}" if number else text
+        number = self.chapter(page)
+        return f"{number}. {text}" if number else text
 
     def headings(self, page):
         """The heading under which each identifier of a page stands; the page's own title is ``None``."""
@@ -127,7 +132,7 @@ class Writer:
     def __init__(self, book, page, stored=()):
         self.book, self.page, self.stored = book, page, stored
         self.cells, self.parts, self.cited = [], [], {}
-        self.depth, self.frame, self.quoted, self.equations = 0, None, False, None
+        self.depth, self.frame, self.quoted, self.equations, self.explorables = 0, None, False, None, 0
 
     # --- cells --------------------------------------------------------------------------------------------------
 
@@ -158,6 +163,12 @@ class Writer:
         outputs = cleaned(cell["outputs"], self.equations)
         count = cell.get("execution_count")
         self.add("code", "".join(cell["source"]), metadata, execution_count=count, outputs=outputs)
+        for output in cell["outputs"]:
+            if found := EXPLORABLE.search("".join(output.get("data", {}).get("text/html", ""))):
+                self.explorables += 1
+                number = self.book.chapter(self.page)
+                name = f"**Explore {number}.{self.explorables}.** " if number else ""
+                self.parts.append(f"{name}{escape(unescape(found[1]))} (Run the cell above: then it can be moved.)")
 
     def walk(self, node):
         """Write a node with all that it holds, in as many cells as it takes."""

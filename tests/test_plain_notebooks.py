@@ -23,6 +23,7 @@ ROOT = Path(__file__).resolve().parents[1]
 sys.path[:0] = [str(ROOT / "_ext"), str(ROOT / "tools")]
 
 import copies  # noqa: E402
+import make_pdf  # noqa: E402
 import plain_notebooks  # noqa: E402
 
 CONFIG = """
@@ -100,6 +101,7 @@ Do.
 :::"""
 START = ":::{solution-start} ex-try\n:class: dropdown\n:::"
 FIGURE = {"mystnb": {"figure": {"caption": "A *line*.", "name": "fig-line"}, "image": {"alt": "A line"}}}
+EXPLORE = '<figure class="explore" id="e"><svg/><figcaption>One &amp; two.</figcaption></figure>'
 PNG = "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNk+M9QDwADhgGAWjR9awAAAABJRU5ErkJggg=="
 
 
@@ -127,7 +129,7 @@ FIRST = notebook(
     cell("markdown", OPENING),
     cell("code", "import sympy, numpy, saelib\nx = 1"),
     cell("code", "plot()", FIGURE | {"tags": ["hide-input"]}, shown(image_png=PNG, text_plain="<Figure>")),
-    cell("code", "explore()", {}, shown(image_png=PNG, text_html="<figure>", text_plain="f")),
+    cell("code", "explore()", {}, shown(image_png=PNG, text_html=EXPLORE, text_plain="f")),
     cell("code", "tutor()", {}, shown(text_html="<p>See <b>x</b> (eq-two).</p>", text_plain="x (eq-two)")),
     cell("markdown", CLOSING),
     cell("code", "def my(x):\n    pass"),
@@ -161,6 +163,7 @@ $$
     ("code", "plot()"),
     ("markdown", "**Figure 1.1.** A *line*."),
     ("code", "explore()"),
+    ("markdown", "**Explore 1.1.** One & two. (Run the cell above: then it can be moved.)"),
     ("code", "tutor()"),
     (
         "markdown",
@@ -320,22 +323,47 @@ def test_what_looks_like_markdown_is_shown_as_it_is(words):
 # --- copies -----------------------------------------------------------------------------------------------------
 
 
+def save(folder, name, words, outputs=()):
+    (folder / name).write_text(json.dumps(notebook(cell("code", words, {}, *outputs))), "utf-8")
+
+
 def test_what_the_reader_has_changed_stays(tmp_path):
     book, lab = tmp_path / "book", tmp_path / "lab"
     book.mkdir(), lab.mkdir()
     names = ["mine", "untouched", "gone", "new"]
     for name in names[:3]:
-        (book / name).write_text("old")
+        save(book, name, "old")
     assert copies.lay_out(book, lab, names[:3]) == []
-    (lab / "mine").write_text("mine")
+    save(lab, "mine", "mine")
     (lab / "gone").unlink()
     for name in names:
-        (book / name).write_text("newer")
+        save(book, name, "newer")
     for _ in range(2):
         assert copies.lay_out(book, lab, names) == ["mine"]
-        assert [(lab / name).read_text() for name in names] == ["mine", "newer", "newer", "newer"]
-    (lab / "new").write_text("new, and mine")
+        assert [text(read(lab / name)["cells"][0]) for name in names] == ["mine", "newer", "newer", "newer"]
+    save(lab, "new", "new, and mine")
     assert copies.lay_out(book, lab, names) == ["mine", "new"]
+
+
+def test_what_was_only_run_keeps_its_outputs_until_the_book_has_something_new(tmp_path):
+    book, lab = tmp_path / "book", tmp_path / "lab"
+    book.mkdir(), lab.mkdir()
+    save(book, "a", "x")
+    copies.lay_out(book, lab, ["a"])
+    save(lab, "a", "x", [shown(text_plain="1")])
+    assert copies.lay_out(book, lab, ["a"]) == [] and read(lab / "a")["cells"][0]["outputs"]
+    save(book, "a", "y")
+    assert copies.lay_out(book, lab, ["a"]) == [] and text(read(lab / "a")["cells"][0]) == "y"
+
+
+def test_jupyterlab_does_not_ask_for_news_and_keeps_what_was_answered(tmp_path, monkeypatch):
+    monkeypatch.setenv("JUPYTERLAB_SETTINGS_DIR", str(tmp_path))
+    copies.no_news()
+    (file,) = (file for file in tmp_path.rglob("*") if file.is_file())
+    assert read(file) == {"fetchNews": "false"}
+    file.write_text('{"fetchNews": "true"}')
+    copies.no_news()
+    assert read(file) == {"fetchNews": "true"}
 
 
 def test_a_handout_has_room_for_an_answer_where_the_solution_was(plain):
@@ -413,7 +441,7 @@ def test_no_page_keeps_a_directive_a_role_or_a_label(book):
 
 @pytest.mark.site
 def test_every_number_is_the_pages(book):
-    kinds = ("Exercise", "Theorem", "Lemma", "Algorithm", "Figure")
+    kinds = ("Exercise", "Theorem", "Lemma", "Algorithm", "Figure", "Explore")
     count = 0
     for page, notebook in book.items():
         tree = BeautifulSoup((copies.SITE / f"{page}.html").read_text("utf-8"), "html.parser")
@@ -503,6 +531,25 @@ def test_no_cell_of_a_handout_needs_a_solution(book, stored):
             assert loaded <= known, f"{loaded - known} in {text(c)[:200]}"
 
 
+def look_at(page):
+    """Open a page without a network; return the errors of its scripts, formulas drawn and written, and the color of a
+    link."""
+    from playwright.sync_api import sync_playwright
+
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=make_pdf.find_browser(), args=["--no-sandbox"])
+        tab, errors = browser.new_page(), []
+        tab.route("**/*", lambda route: route.continue_() if route.request.url.startswith("file:") else route.abort())
+        tab.on("pageerror", lambda error: errors.append(str(error)))
+        tab.on("console", lambda line: errors.append(line.text) if line.type == "error" else None)
+        tab.goto(page.as_uri())
+        tab.evaluate("MathJax.startup.promise.then(() => null)")
+        counts = [tab.locator(what).count() for what in ("mjx-container", "span.math, div.math")]
+        color = tab.locator("article a[href]").first.evaluate("a => getComputedStyle(a).color")
+        browser.close()
+    return errors, counts, color
+
+
 @pytest.mark.site
 def test_a_handout_has_no_solution_and_an_answer_for_each(tmp_path, monkeypatch, book):
     monkeypatch.setattr(copies, "HANDOUT", tmp_path / "handout")
@@ -525,6 +572,8 @@ def test_a_handout_has_no_solution_and_an_answer_for_each(tmp_path, monkeypatch,
     local = {unquote(re.split("[#?]", address)[0]) for address in wanted if not re.match("[a-z]+:", address)}
     assert [address for address in local if address and not (out / "chapters" / address).is_file()] == []
     assert list(out.glob("saelib-*.whl"))
+    errors, (drawn, formulas), color = look_at(out / "chapters/kl-divergence.html")
+    assert errors == [] and drawn == formulas > 100 and color != "rgb(0, 0, 0)"
     with pytest.raises(SystemExit, match="There is no chapter nonsense"):
         copies.handout(["nonsense"])
 

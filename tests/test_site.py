@@ -305,7 +305,7 @@ def test_solutions_open_with_the_keyboard(page):
 @pytest.mark.parametrize("chapter", [page for page in PAGES if page.startswith("chapters/")])
 def test_a_chapter_can_be_downloaded_as_a_plain_notebook_with_the_library(tab, chapter):
     load(tab, chapter)
-    links = tab.locator('article a[download], a.btn[href$=".ipynb"]')
+    links = tab.locator("article a[download], a.btn-download-source-button")
     assert links.filter(has_text="Download this notebook").is_visible()
     files = {Path(link.evaluate("a => decodeURI(a.pathname)")) for link in links.all()}
     (wheel,) = (SITE / "notebooks").glob("saelib-*.whl")

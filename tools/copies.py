@@ -10,6 +10,7 @@ book. What a link would lead to and is not handed out loses its link.
 
 import hashlib
 import json
+import os
 import re
 import shutil
 import sys
@@ -17,22 +18,31 @@ from pathlib import Path
 from posixpath import dirname, join, normpath
 from urllib.parse import unquote, urldefrag
 
+import yaml
+
 ROOT = Path(__file__).resolve().parents[1]
-sys.path[:0] = [str(ROOT / "_ext"), str(ROOT / "tools")]
+sys.path.insert(0, str(ROOT / "_ext"))
 
 from finished_pages import parse, written  # noqa: E402
-from make_pdf import table_of_contents  # noqa: E402
 from plain_notebooks import FOLDER  # noqa: E402
 
-SITE = ROOT / "_build" / "html"
+SITE, TOC = ROOT / "_build" / "html", ROOT / "_toc.yml"
 LAB, HANDOUT = ROOT / "lab", ROOT / "_build" / "handout"
 DATA = ("benchmarks", "tests/data")  # what chapters read
 LINK = re.compile(r"\[((?:[^\[\]]|\[[^\[\]]*\])*)\]\(([^()\s:]+\.ipynb)(?:#[^()\s]*)?\)")
 
 
+def files(toc):
+    """The files that a table of contents names, or a part of it, in their order."""
+    if isinstance(toc, dict):
+        return [toc[key] for key in ("file",) if key in toc] + [file for value in toc.values() for file in files(value)]
+    return [file for value in toc for file in files(value)] if isinstance(toc, list) else []
+
+
 def pages():
     """The pages of the book that have a notebook, in their order."""
-    return [page for page, _ in table_of_contents(ROOT / "_toc.yml") if (SITE / FOLDER / f"{page}.ipynb").exists()]
+    names = [Path(file).with_suffix("").as_posix() for file in files(yaml.safe_load(TOC.read_text("utf-8")))]
+    return [page for page in names if (SITE / FOLDER / f"{page}.ipynb").exists()]
 
 
 def copy_data(target):
@@ -48,26 +58,47 @@ def digest(file):
     return hashlib.sha256(file.read_bytes()).hexdigest()
 
 
+def written_by_hand(file):
+    """A digest of what a person has written in a notebook, which an editor's own marks and outputs do not change."""
+    cells = json.loads(file.read_text("utf-8"))["cells"]
+    return hashlib.sha256(json.dumps([[c["cell_type"], "".join(c["source"])] for c in cells]).encode()).hexdigest()
+
+
 def lay_out(source, target, names):
-    """Copy files into a folder, but for those changed there since they were copied; return these."""
+    """Copy notebooks into a folder, but for those changed there since they were copied; return these.
+
+    What has not changed in the book is left as it is there, with the outputs that it has got.
+    """
     memory = target / ".copied.json"
     before = json.loads(memory.read_text("utf-8")) if memory.exists() else {}
     kept, now = [], {}
     for name in names:
         file, copy = source / name, target / name
-        if copy.exists() and digest(copy) not in (before.get(name), digest(file)):
+        of_the_book, as_copied = before.get(name, (None, None))
+        if copy.exists() and written_by_hand(copy) not in (as_copied, written_by_hand(file)):
             kept.append(name)
-            now[name] = before.get(name)
+            now[name] = of_the_book, as_copied
             continue
-        copy.parent.mkdir(parents=True, exist_ok=True)
-        shutil.copyfile(file, copy)
-        now[name] = digest(file)
+        if not copy.exists() or digest(file) != of_the_book:
+            copy.parent.mkdir(parents=True, exist_ok=True)
+            shutil.copyfile(file, copy)
+        now[name] = digest(file), written_by_hand(file)
     memory.write_text(json.dumps(now, indent=1), "utf-8")
     return kept
 
 
+def no_news():
+    """Answer JupyterLab's question at its first start, whether it may fetch news, with no; it can be changed there."""
+    if folder := os.environ.get("JUPYTERLAB_SETTINGS_DIR"):
+        setting = Path(folder, "@jupyterlab", "apputils-extension", "notification.jupyterlab-settings")
+        if not setting.exists():
+            setting.parent.mkdir(parents=True, exist_ok=True)
+            setting.write_text('{"fetchNews": "false"}\n', "utf-8")
+
+
 def lab():
     LAB.mkdir(exist_ok=True)
+    no_news()
     copy_data(LAB)
     kept = lay_out(SITE / FOLDER, LAB, [f"{page}.ipynb" for page in pages()])
     print(f"lab/: {len(pages()) - len(kept)} notebooks as in the book" + f", {len(kept)} that you changed" * bool(kept))
@@ -135,8 +166,13 @@ def page_without_solutions(html, page, handed):
     article = tree.select_one("article.bd-article").extract()
     for part in article.select("p.under-the-title, a.equation-mark, a.headerlink, .prev-next-area"):
         part.decompose()
-    for link in tree.head.select("link[rel=next], link[rel=prev], link[rel=search], link[rel=index]"):
+    for link in tree.head.select(
+        "link[rel=next], link[rel=prev], link[rel=search], link[rel=index], link[rel=preload]"
+    ):
         link.decompose()
+    for script in tree.head.find_all("script", src=False):
+        if "dataset.theme" in (script.string or ""):  # there is no switch for the colors
+            script.decompose()
     for solution in article.select("div.solution"):
         solution.replace_with(parse(ANSWER).div)
     for link in article.select("a[href]"):
@@ -147,10 +183,12 @@ def page_without_solutions(html, page, handed):
         gone = there == page and fragment and not article.find(id=unquote(fragment))
         if there not in handed or gone:
             link.unwrap()
-    main = tree.new_tag("main", attrs={"class": "bd-main bd-content handout"})
+    main = tree.new_tag("main", attrs={"class": "bd-main bd-content handout", "id": "main-content"})
     main.append(article)
     tree.body.clear()
-    tree.body.append(main)
+    # The theme's script looks for the first, and colors by the attributes.
+    tree.body.extend([tree.new_tag("div", attrs={"class": "sbt-scroll-pixel-helper"}), main])
+    tree.html.attrs |= {"data-theme": "light", "data-mode": "light"}
     style = tree.new_tag("style")
     style.string = STYLE
     tree.head.append(style)
