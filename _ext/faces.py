@@ -15,7 +15,7 @@ FOLDER = "faces"
 CUTS = {"font_source_serif_pro": ("Regular", "It", "Semibold"), "font_source_sans_pro": ("Regular", "Semibold")}
 LETTERS = (  # Latin with the accents of western Europe, Greek, and the marks of running text
     *range(0x20, 0x7F), *range(0xA0, 0x100), *range(0x391, 0x3CA), *range(0x2010, 0x2028), *range(0x2190, 0x2194),
-    *map(ord, "′−≈≤≥✓"),
+    0x302, *range(0x2070, 0x20A0), *map(ord, "′−≈≤≥✓∂‖"),
 )  # fmt: skip
 FEATURES = ["kern", "liga", "ccmp", "locl", "mark", "mkmk", "lnum"]
 

@@ -709,11 +709,11 @@ def explorables(tmp_path_factory):
     ]
     body = "".join(figure._repr_mimebundle_()["text/html"] for figure in figures)
     page = tmp_path_factory.mktemp("explorables") / "page.html"
-    static = SITE.parents[1] / "_static"
+    static = SITE / "_static"
     page.write_text(
         f"""<!DOCTYPE html><html lang="en" data-theme="light"><head><meta charset="utf-8"><title>A page</title>
         <meta http-equiv="Content-Security-Policy"
-              content="default-src 'none'; script-src file:; style-src file:; img-src data:">
+              content="default-src 'none'; script-src file:; style-src file:; font-src file:; img-src data:">
         <link rel="stylesheet" href="{(static / "book.css").as_uri()}">
         <script src="{(static / "explore.js").as_uri()}"></script></head>
         <body><main class="bd-article"><h1>A page</h1>{body}<p>What follows.</p></main></body></html>""",
