@@ -481,6 +481,10 @@ def four_of(n=4, h=6):
     return saelib.init_params(n, h, np.random.default_rng(0))
 
 
+def kind_or_sentence(value):
+    return value if isinstance(value, str) else type(value).__name__
+
+
 JUMP, GATED = JumpParams(*four_of(), np.zeros(6)), GatedParams(*four_of()[:2], np.zeros(6), np.zeros(6), *four_of()[2:])
 DEEP, ROWS = nets.Deep((3,)).init(4, 2, np.random.default_rng(0)), np.full((5, 4), 0.5)
 
@@ -585,7 +589,7 @@ DEEP, ROWS = nets.Deep((3,)).init(4, 2, np.random.default_rng(0)), np.full((5, 4
         (nets.Sigmoid(beta=-1.0), four_of(), ROWS, ROWS, "beta must be a finite number >= 0, got -1"),
         (nets.Sigmoid(), four_of(), ROWS[:, :3], ROWS, "X must have 4 columns, got shape (5, 3)"),
     ],
-    ids=str,
+    ids=kind_or_sentence,
 )
 def test_the_misfit_is_named(net, params, X, target, sentence):
     with pytest.raises(ValueError) as caught:
@@ -602,7 +606,7 @@ def test_the_misfit_is_named(net, params, X, target, sentence):
         (nets.Matryoshka(2, (5,)), JUMP, ROWS),
         (nets.Deep((3,), loss="cross entropy"), DEEP, np.round(ROWS * np.arange(1, 5) / 2)),
     ],
-    ids=str,
+    ids=kind_or_sentence,
 )
 def test_what_just_fits_passes(net, params, target):
     net.check(params, ROWS, target)
