@@ -35,6 +35,15 @@ def figures():
     pictures = dict(zip(("mean", "example"), rng.uniform(size=(2, 64)).tolist(), strict=True))
     z = (0.4, -0.3, 1.3, 0.1, -0.7, 0.8, 0.55, -0.1)
     yield "kl", {}, {"rho": live.slider("ρ", 0.01, 0.99, start=0.2), "rho_hat": live.slider("ρ̂", 0.01, 0.99, start=0.5)}
+    yield (
+        "bias",
+        {"rho": 0.05, "weighted": rng.normal(0, 1.5, 40).tolist()},
+        {
+            "b": live.slider("bias", -15, 5, start=-12, digits=1),
+            "penalty": live.choice("penalty", ["KL divergence", "square", "mean"]),
+        },
+    )
+    yield "losses", {}, {"z": live.slider("z", -8, 8, start=-4), "x": live.slider("target", 0, 1, start=1, step=0.05)}
     yield "soft_threshold", {"bars": [0.3, -1.1, 2.6, 0]}, {"t": live.slider("threshold", 0, 2.75, start=1)}
     yield (
         "ista",
@@ -69,7 +78,7 @@ def figures():
     )
     yield (
         "epsilon",
-        {"w": 0.75, "slope": true_slope()},
+        {"w": 0.75},
         {
             "exponent": live.slider("ε", -15, 0, start=-1, step=0.05, log=True),
             "single": live.choice("precision", ["double", "single"]),
@@ -188,6 +197,18 @@ def test_the_tangent_touches_the_divergence():
     assert above.min() >= -1e-9 and curve["x"][np.argmin(above)] == pytest.approx(0.6, abs=0.02)
 
 
+@pytest.mark.parametrize("kind", ["bias", "losses"])
+def test_each_tangent_has_the_slope_of_its_curve(kind):
+    scene = made()[kind].scene(**{"b": -3.0} if kind == "bias" else {"z": -1.0, "x": 0.8})
+    for at in (1,) if kind == "bias" else (0, 1):
+        line, tangent = marks(scene, "curve", at)
+        dot = marks(scene, "dots", at)[0]
+        near = np.interp([dot["x"][0] - 0.1, dot["x"][0] + 0.1], line["x"], line["y"])
+        slope = np.diff(tangent["y"])[0] / np.diff(tangent["x"])[0]
+        assert np.diff(near)[0] / 0.2 == pytest.approx(slope, rel=0.05, abs=1e-3)
+        assert np.interp(dot["x"], line["x"], line["y"]) == pytest.approx(dot["y"], rel=0.01)
+
+
 @pytest.mark.parametrize("fast", [0, 1])
 def test_the_path_is_the_librarys(fast):
     data = made()["ista"].data
@@ -235,9 +256,9 @@ def test_the_error_is_a_valley_and_single_precision_has_another():
     best = [curve["x"][np.argmin(curve["y"])] for curve in lowest]
     assert 1e-7 < best[0] < 1e-4 < best[1] < 0.1
     assert min(lowest[0]["y"]) < 1e-9
+    assert f"the slope is −{abs(true_slope()):.6f}" in double["says"]
 
 
-@cache
 def true_slope():
     import sympy
 
@@ -288,6 +309,14 @@ def test_numbers_in_words():
 
 def html_of(kind):
     return made()[kind]._repr_mimebundle_()["text/html"]
+
+
+@pytest.mark.parametrize("kind", list(_scenes.KINDS))
+def test_a_picture_is_drawn_without_a_warning_in_the_books_style(kind, recwarn):
+    with matplotlib.rc_context():
+        saelib.book.plots.use_style()
+        _drawer.png(made()[kind].scene())
+    assert not recwarn.list
 
 
 def test_the_faces():
@@ -382,13 +411,13 @@ def address(tmp_path_factory):
     page = tmp_path_factory.mktemp("live") / "page.html"
     styles = "".join(
         f'<link rel="stylesheet" href="{path.as_uri()}">'
-        for path in (FOLDER.parents[1] / "_static" / "book.css", FOLDER / "live.css")
+        for path in (test_site.SITE / "_static" / "book.css", FOLDER / "live.css")  # its faces lie beside it
     )
     page.write_text(
         f"""<!DOCTYPE html><html lang="en" data-theme="light"><head><meta charset="utf-8"><title>A page</title>
         <meta name="viewport" content="width=device-width, initial-scale=1">
         <meta http-equiv="Content-Security-Policy"
-              content="default-src 'none'; script-src file:; style-src file:; img-src data:">
+              content="default-src 'none'; script-src file:; style-src file:; font-src file:; img-src data:">
         {styles}<script defer src="{(FOLDER / "live.js").as_uri()}"></script></head>
         <body><main class="bd-article"><h1>A page</h1>{body}<p>What follows.</p></main></body></html>""",
         encoding="utf-8",

@@ -101,6 +101,43 @@ def test_a_simulation_has_what_its_description_says():
     assert spectrum[5] > 1.5 * max(spectrum[4], spectrum[6]) and spectrum[1] > 2 * spectrum[10]  # 10 Hz; 1/f
 
 
+def test_a_simulation_by_plain_sums():
+    """The description, drawn in the order of the code: sources, their time courses, the words, the noise."""
+    Y, g = np.array([[1.0, -0.5], [0.2, 0.9], [-1.3, 0.4]]), np.random.default_rng(6)
+    X, word, times = meg.simulate(Y, np.random.default_rng(6), trials=2, snr=0.3, sensors=4, samples=8)
+    places, inside, moments = (g.normal(size=size) for size in ((4, 3), (54, 3), (54, 3)))
+    field = np.zeros((4, 54))
+    for s, d in itertools.product(range(4), range(54)):
+        r, q = places[s] / np.sqrt(places[s] @ places[s]), 0.75 * inside[d] / np.sqrt(inside[d] @ inside[d])
+        field[s, d] = np.linalg.det([r - q, r, moments[d]]) / np.sqrt((r - q) @ (r - q)) ** 3
+    field /= np.sqrt(np.sum(field**2, axis=0))
+    peak, width, directions = g.uniform(0.1, 0.4, 24), g.uniform(0.03, 0.08, 24), g.normal(size=(2, 8))
+
+    response = np.where(Y @ directions > 0, Y @ directions, 0) / 2**0.5
+    evoked = np.zeros((3, 8, 4))
+    for w, k, d in itertools.product(range(3), range(8), range(24)):
+        late = k / 100 - peak[d]
+        strength = 0.3 * (response[w, d] - np.mean(response[:, d])) if d < 8 else 2
+        course = np.exp(-((late / width[d]) ** 2) / 2) * np.cos(2 * np.pi * 4 * late)  # a wave of 4 Hz, for a while
+        evoked[w, k] += strength * course * field[:, d]
+
+    real, imaginary = g.normal(size=(6, 5, 20)), g.normal(size=(6, 5, 20))
+    falling = np.zeros((6, 8, 20))
+    for k, f in itertools.product(range(8), range(5)):
+        weight, turn = (1 if f in (0, 4) else 2) / max(12.5 * f, 1), 2 * np.pi * f * k / 8
+        falling[:, k] += weight * real[:, f] * np.cos(turn)
+        falling[:, k] -= weight * imaginary[:, f] * np.sin(turn) * (f not in (0, 4))
+    falling /= np.sqrt(np.mean((falling - falling.mean()) ** 2))
+    phase, size = g.uniform(0, 2 * np.pi, (6, 1, 10)), g.gamma(2, 0.5, (6, 1, 10))
+    waves = 2**0.5 * size * np.cos(2 * np.pi * 10 * np.arange(8)[:, np.newaxis] / 100 + phase)
+    noise = np.concatenate([falling, waves], axis=2) @ field[:, 24:].T
+    noise /= np.sqrt(np.mean((noise - noise.mean()) ** 2))
+    wanted = evoked[[0, 0, 1, 1, 2, 2]] + 0.25 * noise + 0.15 * g.normal(size=(6, 8, 4))
+    assert_allclose(X, wanted, rtol=1e-5, atol=1e-5)
+    assert word.tolist() == [0, 0, 1, 1, 2, 2]
+    assert_allclose(times, np.arange(8) / 100)
+
+
 def test_without_signal_all_words_evoke_the_same():
     Y = meg.load_nouns().Y
     loud, silent = (meg.simulate(Y, np.random.default_rng(1), trials=2, snr=snr).X for snr in (0.2, 0))
@@ -123,6 +160,12 @@ def test_averages():
     assert_allclose(meg.averages(values, np.array([1, 0, 1, 1])), [values[1], values[[0, 2, 3]].mean(axis=0)])
 
 
+def test_averages_of_single_numbers_and_of_float32():
+    assert meg.averages([1.0, 3.0, 5.0], [0, 1, 1]).tolist() == [1, 4]
+    many = np.full((100_000, 1), 0.1, np.float32)
+    assert meg.averages(many, np.zeros(100_000, int))[0, 0] == pytest.approx(float(np.float32(0.1)), rel=1e-12)
+
+
 @pytest.mark.parametrize(
     "call, words",
     [
@@ -138,6 +181,19 @@ def test_averages():
         (lambda: meg.matched(np.full((1, 2, 3), np.nan), np.ones((1, 2, 3))), "finite"),
         (lambda: meg.standardized(np.ones((4, 2))), "all rows are equal"),
         (lambda: meg.two_versus_two(np.ones((4, 2)), np.ones((4, 2)), 1), "all rows are equal"),
+        (lambda: meg.averages(1.0, 0), "word must be whole numbers, one for each trial, got shapes"),
+        (lambda: meg.averages(np.ones(2), [0.0, 1.0]), "word must be whole numbers, one for each trial, got shapes"),
+        (lambda: meg.averages(np.ones((0, 2)), np.zeros(0, int)), "word must name every word"),
+        (lambda: meg.ridge(np.ones((3, 2)), 1, 1), "Y must be a matrix"),
+        (lambda: meg.hat_matrix(np.ones((3, 2)), 0), "lam must be a finite number > 0"),
+        (lambda: meg.leave_two_out(np.eye(3), np.ones(3)), "Y must be a matrix"),
+        (lambda: meg.matched(np.ones((1, 3, 3)), np.ones((1, 3, 3))), "P and Y must have one shape"),
+        (lambda: meg.matched(np.ones((1, 2, 3)), np.ones((1, 2, 2))), "P and Y must have one shape"),
+        (lambda: meg.matched(np.ones((1, 2, 3)), np.full((1, 2, 3), np.inf)), "P and Y must be finite"),
+        (lambda: meg.simulate(np.ones(3), np.random.default_rng(0)), "Y must be a matrix"),
+        (lambda: meg.simulate(np.eye(3), np.random.default_rng(0), trials=0), "trials must be a whole number >= 1"),
+        (lambda: meg.simulate(np.eye(3), np.random.default_rng(0), sensors=0), "sensors must be a whole number >= 1"),
+        (lambda: meg.simulate(np.eye(3), np.random.default_rng(0), samples=1), "samples must be a whole number >= 2"),
         (lambda: meg.simulate(np.ones((3, 2)), 0), "rng must be"),
         (lambda: meg.simulate(np.ones((3, 2)), np.random.default_rng(0), snr=-1), "snr must be"),
     ],

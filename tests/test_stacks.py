@@ -33,12 +33,26 @@ def test_joined_layers_compute_what_they_computed_one_after_the_other():
     assert stacks.unroll([one]).encoder == one.encoder
 
 
-@pytest.mark.parametrize("shallow", [[], [np.zeros(3)], "fit"])
-def test_what_cannot_be_joined_is_named(shallow):
-    if shallow == "fit":
-        shallow = [saelib.init_params(6, 4, np.random.default_rng(0))] * 2
-    with pytest.raises(ValueError, match="shallow must"):
+@pytest.mark.parametrize(
+    "shallow, words",
+    [
+        ([], "shallow must hold at least one autoencoder, got none"),
+        ([np.zeros(3)], "shallow must hold Params, or DeepParams with one layer on each side, got ndarray"),
+        (
+            [nets.Deep((5,)).init(6, 4, np.random.default_rng(0))],
+            "shallow must hold Params, or DeepParams with one layer on each side, got DeepParams",
+        ),
+        (
+            [saelib.init_params(6, 4, np.random.default_rng(0))] * 2,
+            "shallow must fit together: 4 codes cannot be 6 inputs",
+        ),
+    ],
+    ids=["none", "array", "deep", "fit"],
+)
+def test_what_cannot_be_joined_is_named(shallow, words):
+    with pytest.raises(ValueError) as caught:
         stacks.unroll(shallow)
+    assert str(caught.value) == words
 
 
 @pytest.mark.parametrize("hidden", ["sigmoid", "tanh"])
@@ -72,6 +86,42 @@ def test_frozen_layers_get_no_gradient_and_the_others_the_same():
             assert_array_equal(free.W, held.W)
 
 
+def test_only_layers_that_move_are_decayed():
+    rng = np.random.default_rng(5)
+    net = stacks.Classifier((4, 3), lam=0.3, frozen=1)
+    params = unflatten(rng.normal(size=flatten(net.init(5, 3, rng)).size), net.init(5, 3, rng))
+    value, slope = net.decay(params)
+    assert value == pytest.approx(0.15 * sum(np.sum(W**2) for W, _ in params.layers[1:]), rel=1e-14)
+    for k, ((dW, db), (W, b)) in enumerate(zip(slope.layers, params.layers, strict=True)):
+        assert_allclose(dW, (0.3 if k else 0) * W)
+        assert db.shape == b.shape and not db.any()
+
+
+@pytest.mark.parametrize("hidden, gain", [("relu", 2), ("tanh", 1)])
+def test_a_classifier_begins_like_a_stack_and_without_an_opinion(hidden, gain):
+    net = stacks.Classifier((300, 200), hidden)
+    layers = net.init(400, 10, np.random.default_rng(0), dtype=np.float32).layers
+    assert [W.shape for W, _ in layers] == [(300, 400), (200, 300), (10, 200)]
+    assert_allclose([W.var() * W.shape[1] for W, _ in layers], [1, gain, 0], rtol=0.05)
+    assert all(W.dtype == b.dtype == np.float32 and not b.any() for W, b in layers)
+    assert all(P.dtype == np.float64 for P in net.init(4, 3, np.random.default_rng(0)).layers[2])
+
+
+def test_the_loss_of_a_classifier_survives_large_scores():
+    params = stacks.Stack((Layer(np.array([[1000.0], [0.0]]), np.zeros(2)),))
+    net, X, T = stacks.Classifier(()), np.array([[1.0], [1.0]]), np.eye(2)
+    loss, gradient = net.backward(params, X, T, net.encode(params, X), None)
+    assert loss == 1000 and gradient.layers[0].b.tolist() == [1, -1]
+
+
+@pytest.mark.parametrize("build", [lambda *a: stacks.he_start(nets.Deep((3,)), *a), stacks.Classifier((0,)).init])
+def test_a_start_names_what_does_not_fit(build):
+    with pytest.raises(ValueError, match="^sizes must be a whole number >= 1, got 0"):
+        build(0, 2, np.random.default_rng(0))
+    with pytest.raises(ValueError, match="^rng must be a Generator"):
+        build(4, 2, 0)
+
+
 def test_softmax_is_scipys_and_survives_large_scores():
     Z = np.array([[1.0, 2.0, 3.0], [1000.0, 0.0, -1000.0]])
     assert_allclose(stacks.softmax(Z), scipy_softmax(Z, axis=1))
@@ -82,16 +132,24 @@ def test_a_classifier_names_what_does_not_fit():
     params = net.init(5, 3, np.random.default_rng(0))
     X, T = np.zeros((2, 5)), np.zeros((2, 3))
     net.check(params, X, T)
-    for bad in (
-        (net, params, np.zeros((2, 6)), T),
-        (net, params, X, np.zeros((2, 2))),
-        (net, stacks.Stack(params.layers[:1]), X, T),
-        (net, stacks.Stack((Layer(np.zeros(4), np.zeros(4)), params.layers[1])), X, T),
-        (net._replace(hidden="cubic"), params, X, T),
-        (net._replace(lam=-1), params, X, T),
+    for bad, words in (
+        ((net, params, np.zeros((2, 6)), T), "W must have shape (4, 6) between its neighbors, got (4, 5)"),
+        ((net, params, X, np.zeros((2, 2))), "target must have a column for each of 3 classes, got shape (2, 2)"),
+        ((net, params, X, np.zeros(3)), "target must have a column for each of 3 classes, got shape (3,)"),
+        ((net, stacks.Stack(params.layers[:1]), X, T), "params must have 2 layers, got 1"),
+        (
+            (net, stacks.Stack((Layer(np.zeros(4), np.zeros(4)), params.layers[1])), X, T),
+            "W must have shape (4, 5) between its neighbors, got (4,)",
+        ),
+        ((net, params.layers, X, T), "params must be Stack(layers), got tuple"),
+        ((net._replace(hidden="cubic"), params, X, T), "hidden must be one of 'sigmoid', 'tanh', 'relu', 'linear'"),
+        ((net._replace(lam=-1), params, X, T), "lam must be a finite number >= 0, got -1"),
+        ((net._replace(frozen=-1), params, X, T), "frozen must be a whole number >= 0, got -1"),
     ):
-        with pytest.raises(ValueError, match="must"):
+        with pytest.raises(ValueError) as caught:
             bad[0].check(*bad[1:])
+        assert str(caught.value).startswith(words)
+    net._replace(frozen=0).check(params, X, T)
 
 
 def test_the_long_runs_are_there():

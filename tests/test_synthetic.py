@@ -58,6 +58,23 @@ def test_types_and_seeds(dtype):
     np.testing.assert_array_equal(parent_child(3, 4, rng(), dtype=dtype).sample(2, rng(5))[1].dtype, np.dtype(dtype))
 
 
+def test_the_limits_of_a_world_are_worlds():
+    X, A = known_dictionary(1, 1, 1, rng(), low=0.5, high=2.0).sample(4000)
+    assert A.min() >= 0.5 and A.min() < 0.51 and 1.99 < A.max() <= 2 and np.allclose(np.abs(X), A)
+    assert known_dictionary(3, 2, 3, rng()).chance.tolist() == [1, 1, 1]
+    world = parent_child(2, 2, rng(1), parent=0.5, child=0.25)
+    assert world.chance.tolist() == [0.5, 0.25] and world.parent.tolist() == [-1, 0]
+    assert (world.low, world.high, world.noise) == (0.8, 1.2, 0.0)
+    assert list(known_dictionary(3, 2, 1, rng()).batches(2, 1, 0))[0].shape == (2, 2)
+
+
+def test_recovery_survives_atoms_of_zeros_and_of_any_size():
+    D_true = np.array([[3.0, 4.0], [1.0, 0.0]])
+    assert recovery(D_true, [[0.0, 0.0], [1e-300, 0.0]]).mean_max == pytest.approx((0.6 + 1) / 2)
+    assert recovery(1e300 * D_true, [[0.6, 0.8]]).mean_max == pytest.approx((1 + 0.6) / 2)
+    assert recovery(D_true, [[1.0, 0.0]], threshold=0.59).found == 0.5
+
+
 @settings(deadline=None, max_examples=30)
 @given(seeds)
 def test_recovery_by_definition(seed):
@@ -89,6 +106,16 @@ def test_two_features_cannot_share_an_atom():
         (lambda: parent_child(1, 3, rng()), "n_features must be a whole number from 2 to 3"),
         (lambda: parent_child(4, 3, rng()), "n_features must be a whole number from 2 to 3"),
         (lambda: parent_child(3, 3, rng(), child=1.0), "child must lie strictly between 0 and 1"),
+        (lambda: known_dictionary(0, 3, 1, rng()), "n_features must be a whole number >= 1"),
+        (lambda: known_dictionary(4, 3, 1, rng(), low=-1.0), "low must be a finite number >= 0"),
+        (lambda: known_dictionary(4, 3, 1, rng(), high=-1.0), "high must be a finite number > 0"),
+        (lambda: parent_child(2, 1, rng()), "dim must be a whole number >= 2"),
+        (lambda: parent_child(3, 3, 0), "rng must be a Generator"),
+        (lambda: parent_child(3, 3, rng(), parent=0.0), "parent must lie strictly between 0 and 1"),
+        (lambda: parent_child(3, 3, rng(), others=1.0), "others must lie strictly between 0 and 1"),
+        (lambda: next(known_dictionary(4, 3, 1, rng()).batches(2, 0, 0)), "steps must be a whole number >= 1"),
+        (lambda: recovery(np.ones(3), np.eye(3)), "D_true must be a matrix"),
+        (lambda: recovery(np.eye(3), np.eye(3), -1), "threshold must be a finite number >= 0"),
         (lambda: known_dictionary(4, 3, 1, rng()).sample(0), "m must be a whole number >= 1"),
         (lambda: known_dictionary(4, 3, 1, rng()).sample(2, 7), "rng must be a Generator"),
         (lambda: next(known_dictionary(4, 3, 1, rng()).batches(2, 1, -1)), "seed must be a whole number >= 0"),

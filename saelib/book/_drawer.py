@@ -166,7 +166,8 @@ def png(scene):
 
     panels = scene["panels"]
     widths = [p["size"][0] for p in panels]
-    figure = Figure(figsize=(sum(widths) / 85, max(p["size"][1] for p in panels) / 85), dpi=150)
+    size = sum(widths) / 85, max(p["size"][1] for p in panels) / 85
+    figure = Figure(figsize=size, dpi=150, layout="constrained")
     for ax, p in zip(figure.subplots(1, len(panels), squeeze=False, width_ratios=widths)[0], panels, strict=True):
         for m in p["marks"]:
             _plot(ax, m, COLORS[m["tone"]])
@@ -176,7 +177,6 @@ def png(scene):
         else:
             ax.set(xscale="log" if "x" in p["log"] else "linear", yscale="log" if "y" in p["log"] else "linear")
             ax.minorticks_off()
-    figure.tight_layout()
     return encoded(figure)
 
 

@@ -98,6 +98,70 @@ def kl(s, data):
     )
 
 
+def bias(s, data):
+    """A unit with the inputs ``weighted`` and a ``penalty`` (0 KL, 1 square, 2 mean) against its bias ``b``."""
+    b, rho, weighted = s["b"], data["rho"], np.array(data["weighted"], float)
+    name = ("KL divergence", "square", "mean")[int(s["penalty"])]
+
+    def on(b):
+        a = network.sigmoid(weighted + np.reshape(b, (-1, 1)))
+        mean, fade = a.mean(axis=1), np.mean(a * (1 - a), axis=1)
+        if name == "KL divergence":
+            return mean, cost.kl_divergence(rho, mean), backprop.kl_prime(rho, mean) * fade
+        return (mean, (mean - rho) ** 2, 2 * (mean - rho) * fade) if name == "square" else (mean, mean, fade)
+
+    mean, value, slope = (float(v[0]) for v in on(b))
+    z, line, ends = spread(-18, 10, 121), spread(-16, 6, 121), np.array([-16.0, 6.0])
+    penalties = on(line)[1]
+    top = float(np.max(penalties))
+    left = [
+        curve(z, network.sigmoid(z), "gray"),
+        mark("dots", "blue", weighted + b, network.sigmoid(weighted + b), small=1),
+        curve([-18, 10], [mean, mean], "orange", "dashed"),
+    ]
+    right = [
+        curve(line, penalties),
+        curve(ends, value + slope * (ends - b), "orange", "dashed"),
+        mark("dots", "orange", b, value),
+    ]
+    return scene(
+        f"At the bias {fixed(b, 1)} the mean activation is {short(mean)}. The penalty, {name}, pushes the bias "
+        f"{'up' if slope < 0 else 'down'}, with a slope of {'+' if slope > 0 else ''}{short(slope)}.",
+        [
+            panel((-18, 10), (-0.05, 1.05), ("zⱼ", "aⱼ"), left, (300, 240)),
+            panel((-16, 6), (-0.08 * top, 1.05 * top), ("bⱼ", "penalty"), right, (300, 240)),
+        ],
+        [handle(1, b, value, "bias", across="b")],
+    )
+
+
+def losses(s, data):
+    """Two losses of a sigmoid output with pre-activation ``z`` and target ``x``, and their tangents."""
+    z, x = s["z"], s["x"]
+    a = float(network.sigmoid(z))
+    line, ends = spread(-8, 8, 121), np.array([z - 2.5, z + 2.5])
+    kinds = (
+        ("squared error", 0.55, lambda z: (network.sigmoid(z) - x) ** 2 / 2, (a - x) * a * (1 - a)),
+        ("cross entropy", 8.5, lambda z: np.logaddexp(0, z) - x * z, a - x),
+    )
+    panels, handles = [], []
+    for k, (name, top, loss, delta) in enumerate(kinds):
+        here = float(loss(z))
+        marks = [
+            curve(line, loss(line)),
+            curve(ends, here + delta * (ends - z), "orange", "dashed"),
+            mark("dots", "orange", z, here),
+        ]
+        panels.append(panel((-8, 8), (-0.06 * top, top), ("z⁽³⁾ₖ", name), marks, (300, 240)))
+        handles.append(handle(k, z, here, f"z, on the {name}", across="z"))
+    return scene(
+        f"Target {fixed(x, 2)}, z = {fixed(z, 1)}, output {fixed(a, 3)}: the delta is {fixed(kinds[0][3], 3, '+')} for "
+        f"the squared error and {fixed(kinds[1][3], 3, '+')} for the cross entropy.",
+        panels,
+        handles,
+    )
+
+
 def soft_threshold(s, data):
     """The soft threshold ``t`` as a curve, and what it leaves of the numbers in ``bars``."""
     t, u = s["t"], np.array([-3.0, -s["t"], s["t"], 3.0])
@@ -278,7 +342,10 @@ def epsilon(s, data):
     def error(exponent):
         return max(abs(quotient(rounded(exp(exponent * math.log(10)))) / slope - 1), 1e-12)
 
-    w0, slope = data["w"], data["slope"]
+    w0 = data["w"]
+    a2 = 1 / (1 + exp(-w0))
+    a3 = 1 / (1 + exp(1 - 3 * a2))
+    slope = (a3 - 1) * a3 * (1 - a3) * 3 * a2 * (1 - a2)
     e = rounded(exp(s["exponent"] * math.log(10)))
     window = spread(-1.5, 1.5, 121)
     rise = [rounded(J(rounded(w0 + rounded(e * t))) - J(rounded(w0))) / e for t in window]
@@ -392,4 +459,5 @@ def rotation(s, data):
     )
 
 
-KINDS = {f.__name__: f for f in (kl, soft_threshold, ista, latents, directions, descent, epsilon, passes, rotation)}
+ALL = kl, bias, losses, soft_threshold, ista, latents, directions, descent, epsilon, passes, rotation
+KINDS = {f.__name__: f for f in ALL}

@@ -51,6 +51,56 @@
     );
   }
 
+  function bias(s, {rho, weighted}) {
+    const {b} = s, name = ["KL divergence", "square", "mean"][s.penalty];
+    const of = (q) => rho * Math.log(rho / q) + (1 - rho) * Math.log((1 - rho) / (1 - q));
+
+    function on(b) {
+      const a = weighted.map((w) => sigmoid(w + b)), mean = sum(a) / a.length;
+      const fade = sum(a.map((v) => v * (1 - v))) / a.length;
+      if (name === "KL divergence") return [mean, of(mean), (mean - rho) / (mean * (1 - mean)) * fade];
+      return name === "square" ? [mean, (mean - rho) ** 2, 2 * (mean - rho) * fade] : [mean, mean, fade];
+    }
+
+    const [mean, value, slope] = on(b), z = spread(-18, 10, 121), line = spread(-16, 6, 121), ends = [-16, 6];
+    const penalties = line.map((v) => on(v)[1]), top = Math.max(...penalties), dots = weighted.map((w) => w + b);
+    return scene(
+      `At the bias ${fixed(b, 1)} the mean activation is ${short(mean)}. The penalty, ${name}, pushes the bias ` +
+        `${slope < 0 ? "up" : "down"}, with a slope of ${slope > 0 ? "+" : ""}${short(slope)}.`,
+      [
+        panel([-18, 10], [-0.05, 1.05], ["zⱼ", "aⱼ"], [
+          curve(z, z.map(sigmoid), "gray"),
+          mark("dots", "blue", dots, dots.map(sigmoid), {small: 1}),
+          curve([-18, 10], [mean, mean], "orange", "dashed"),
+        ], [300, 240]),
+        panel([-16, 6], [-0.08 * top, 1.05 * top], ["bⱼ", "penalty"], [
+          curve(line, penalties),
+          curve(ends, ends.map((v) => value + slope * (v - b)), "orange", "dashed"),
+          mark("dots", "orange", b, value),
+        ], [300, 240]),
+      ],
+      [handle(1, b, value, "bias", {across: "b"})],
+    );
+  }
+
+  function losses({z, x}) {
+    const a = sigmoid(z), line = spread(-8, 8, 121), ends = [z - 2.5, z + 2.5];
+    const kinds = [
+      ["squared error", 0.55, (v) => (sigmoid(v) - x) ** 2 / 2, (a - x) * a * (1 - a)],
+      ["cross entropy", 8.5, (v) => Math.max(v, 0) + Math.log1p(Math.exp(-Math.abs(v))) - x * v, a - x],
+    ];
+    return scene(
+      `Target ${fixed(x, 2)}, z = ${fixed(z, 1)}, output ${fixed(a, 3)}: the delta is ${fixed(kinds[0][3], 3, "+")} for ` +
+        `the squared error and ${fixed(kinds[1][3], 3, "+")} for the cross entropy.`,
+      kinds.map(([name, top, loss, delta]) => panel([-8, 8], [-0.06 * top, top], ["z⁽³⁾ₖ", name], [
+        curve(line, line.map(loss)),
+        curve(ends, ends.map((v) => loss(z) + delta * (v - z)), "orange", "dashed"),
+        mark("dots", "orange", z, loss(z)),
+      ], [300, 240])),
+      kinds.map(([name, , loss], k) => handle(k, z, loss(z), `z, on the ${name}`, {across: "z"})),
+    );
+  }
+
   const soft = (u, t) => Math.sign(u) * Math.max(Math.abs(u) - t, 0);
 
   function soft_threshold(s, {bars}) {
@@ -188,7 +238,7 @@
     );
   }
 
-  function epsilon(s, {w: w0, slope}) {
+  function epsilon(s, {w: w0}) {
     const rounded = s.single ? Math.fround : (v) => v;
 
     function exp(x) { // by its series: the exponential functions of two languages differ in the last digit
@@ -206,6 +256,8 @@
       return rounded(rounded(off * off) / 2);
     }
 
+    const one = 1 / (1 + exp(-w0)), out = 1 / (1 + exp(1 - 3 * one));
+    const slope = (out - 1) * out * (1 - out) * 3 * one * (1 - one);
     const quotient = (e) => rounded(rounded(J(rounded(w0 + e)) - J(rounded(w0 - e))) / rounded(2 * e));
     const small = (exponent) => rounded(exp(exponent * 2.302585092994046));
     const error = (exponent) => Math.max(Math.abs(quotient(small(exponent)) / slope - 1), 1e-12);
@@ -348,7 +400,7 @@
     );
   }
 
-  const kinds = {kl, soft_threshold, ista, latents, directions, descent, epsilon, passes, rotation};
+  const kinds = {kl, bias, losses, soft_threshold, ista, latents, directions, descent, epsilon, passes, rotation};
 
   // --- drawing -----------------------------------------------------------------------------------------------------
   const LEFT = 48, RIGHT = 10, TOP = 10, BOTTOM = 40, FAR = 1e4;
