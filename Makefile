@@ -43,7 +43,7 @@ help: ## this list
 	@echo "make notebooks   execute the chapters in place and store their outputs (a second run changes no byte)"
 	@echo "make measured    measure the errors that the page of checks shows, and store them (a minute)"
 	@echo "make site-test   open the built book in a headless Chromium with the network cut off, and check every page"
-	@echo "make lite-test   open a chapter of make lite in a headless Chromium, and run ten in its Python"
+	@echo "make lite-test   open a chapter of make lite in a headless Chromium, and run chapters in such a Python"
 	@echo "make mutants     put one mistake at a time into the library, and count those that its tests notice (half an hour)"
 	@echo "make bench       time the library beside its limit, PyTorch, JAX and scikit-learn (ten minutes; installs them first)"
 	@echo "make coverage    list the lines and branches of the library that no test runs (five minutes)"
@@ -101,7 +101,8 @@ $(PYODIDE): requirements-pyodide.txt $(READY)
 	    echo "It could not be fetched: no chapter is run in it."
 
 lite-test: lite $(PYODIDE)
-	@HOME="$$HOUSE" PYODIDE_WHEELS=$(PYODIDE) $(BIN)/python -m pytest tests/test_lite.py tests/test_pyodide.py -m site
+	@HOME="$$HOUSE" $(BIN)/python -m pytest tests/test_lite.py -m site
+	@HOME="$$HOUSE" PYODIDE_WHEELS=$(PYODIDE) $(BIN)/python -m pytest tests/test_pyodide.py -m site -n $(JOBS)
 
 test: $(READY)
 	@$(ONE_THREAD) $(BIN)/python -m pytest -n $(JOBS) --dist loadscope --no-loadscope-reorder

@@ -31,18 +31,7 @@ import make_pdf  # noqa: E402
 LOCK = ROOT / "tests" / "pyodide-lock.json"
 WHEELS = Path(os.environ.get("PYODIDE_WHEELS", ROOT / ".venv" / "pyodide"))
 PURE = ("sympy", "mpmath", "tqdm")  # of this environment, as they are
-CHAPTERS = (
-    "kl-divergence",
-    "backpropagation",
-    "autoencoders",
-    "pca",
-    "sparsity",
-    "sparse-gradient",
-    "superposition",
-    "sparse-coding",
-    "modern",
-    "start",
-)
+CHAPTERS = ("kl-divergence", "backpropagation", "superposition", "brain")
 
 START = """async ([base, wheel, pure, data]) => {
   const { loadPyodide } = await import(`${base}pyodide.mjs`);
