@@ -95,6 +95,8 @@ def test_only_layers_that_move_are_decayed():
     for k, ((dW, db), (W, b)) in enumerate(zip(slope.layers, params.layers, strict=True)):
         assert_allclose(dW, (0.3 if k else 0) * W)
         assert db.shape == b.shape and not db.any()
+    start = net.init(5, 3, rng)  # whose biases are zero
+    assert not any(db.any() for _, db in net.decay(start)[1].layers)
 
 
 @pytest.mark.parametrize("hidden, gain", [("relu", 2), ("tanh", 1)])
