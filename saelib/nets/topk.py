@@ -11,7 +11,7 @@ from . import _latents
 
 
 def keep_largest(Z, k):
-    """Return ``Z`` with all but the k largest entries of each row set to zero; ties keep the first ones."""
+    """Return ``Z`` with all but the k largest entries of each row set to zero; of equal ones any may stay."""
     k = min(k, Z.shape[1])
     kept = np.argpartition(-Z, k - 1, axis=1)[:, :k]
     A = np.zeros_like(Z)
