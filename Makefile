@@ -139,7 +139,7 @@ notebooks: $(READY)
 
 site-test: book
 	@HOME="$$HOUSE" $(BIN)/python -m pytest tests/test_site.py tests/test_live.py -m site -n $(JOBS)
-	@HOME="$$HOUSE" $(BIN)/python -m pytest tests/test_pdf.py tests/test_plain_notebooks.py -m site
+	@HOME="$$HOUSE" $(BIN)/python -m pytest tests/test_pdf.py tests/test_plain_notebooks.py tests/test_licenses.py -m site
 
 # The tool is installed at its first use, and may change nothing that is pinned.
 MUTMUT_VERSION := 3.8.1

@@ -21,6 +21,8 @@ COMPATIBLE = {
 EXPLAINED = {
     "axe-playwright-python": "MIT, by its file LICENSE; a test runs it",
     "codespell": "GPL-2.0-only; a command that `make lint` runs, no part of the library or the pages",
+    "font-source-sans-pro": "OFL-1.1; letters of it are beside the pages, under another name, with the license",
+    "font-source-serif-pro": "OFL-1.1; as the other",
     "docutils": "public domain, in parts BSD and PSF; under the GPL is an Emacs mode, which is not used",
 }
 NAMES = (  # what older packages write
