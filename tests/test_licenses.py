@@ -77,7 +77,9 @@ def test_the_table_names_every_file_that_is_not_the_books_own():
     if not (SITE / "index.html").exists():
         pytest.exit("No built book found: `make book` first.", 1)
     own = {f"_static/{path.name}" for path in (ROOT / "_static").iterdir()} | {"LICENSES-third-party.md"}
-    own |= {f"_static/{path.name}" for place in ("saelib/book", "_ext/search_page") for path in (ROOT / place).iterdir()}
+    own |= {
+        f"_static/{path.name}" for place in ("saelib/book", "_ext/search_page") for path in (ROOT / place).iterdir()
+    }
     own |= {f"_static/{made}.js" for made in ("sections", "glances", "train-patches")}  # while the book is built
     beside = ("_images/*", "_sources/*", "notebooks/*", "lite/*", ".buildinfo", "sitemap.xml", "*.pdf", "*.html")
     files = {path.relative_to(SITE).as_posix() for path in SITE.rglob("*") if path.is_file()}
