@@ -361,7 +361,7 @@ def test_words_with_signs_of_html_are_words():
 @pytest.mark.parametrize(
     ("change", "words"),
     [
-        ({"kind": "kk"}, "kind must be one of 'kl', 'soft_threshold'"),
+        ({"kind": "kk"}, "kind must be one of 'kl', 'bias'"),
         ({"caption": ""}, "caption must say in at least three words what there is to see, got ''"),
         ({"name": "The figure"}, "name must be a letter and then letters, digits and hyphens in lower case"),
         ({"rho": 0.3}, "settings must be one or more of live.slider(...)"),
