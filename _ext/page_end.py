@@ -1,10 +1,14 @@
-"""What a page gets once its numbers stand: a number for each figure to explore, and at its end how to cite it."""
+"""What a page gets once its numbers stand: a number for each figure to explore, and at its end how to cite it.
+
+And it loses the scripts of figures that it does not have.
+"""
 
 import re
 from pathlib import Path
 
 from bs4 import NavigableString
 
+USED_BY = {"live.js": "figure.live", "train.js": "figure.train"}
 VERSION = re.compile(r'^version = "(.+)"', re.MULTILINE)
 BIBTEX = """@incollection{{saelib-{name},
   author = {{{{{author}}}}},
@@ -64,7 +68,16 @@ def add_citation(app, page, tree):
     article.append(details)
 
 
+def drop_scripts(tree):
+    """Take out the scripts of figures that a page does not have."""
+    for file, figure in USED_BY.items():
+        if tree.select_one(figure) is None:
+            for script in tree.select(f'script[src*="/{file}"]'):
+                script.decompose()
+
+
 def finish(app, page, tree):
+    drop_scripts(tree)
     number_explorables(tree)
     add_citation(app, page, tree)
 
