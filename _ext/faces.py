@@ -28,11 +28,7 @@ def cut(source, target, name):
     subsetter.populate(unicodes=LETTERS)
     subsetter.subset(font)
     for record in font["name"].names:
-        record.string = "Regular" if record.nameID == 2 else name
-    if "CFF " in font:
-        font["CFF "].cff.fontNames = [name.replace(" ", "")]
-        top = font["CFF "].cff.topDictIndex[0]
-        top.FullName, top.FamilyName = name, name
+        record.string = {2: "Regular", 6: name.replace(" ", "")}.get(record.nameID, name)
     subset.save_font(font, target, options)
 
 
@@ -46,7 +42,7 @@ def add_faces(app):
         for kind in cuts:
             target = folder / f"{family}-{kind.lower()}.woff"
             if not target.exists():
-                (source,) = files(package).joinpath("files").glob(f"*-{kind}.otf")
+                (source,) = files(package).joinpath("files").glob(f"*-{kind}.ttf")
                 cut(source, target, f"Book {family.title()} {kind}")
         shutil.copyfile(files(package).joinpath("files/LICENSE.txt"), folder / f"{family}-license.txt")
 

@@ -15,8 +15,8 @@ from finished_pages import parse  # noqa: E402
 import saelib  # noqa: E402
 
 PAGE = """<script src="../_static/live.js?v=1"></script><script src="../_static/train.js"></script>
-<article class="bd-article"><h1><span class="section-number">6. </span>The <em>KL</em> penalty<a class="headerlink">#</a>
-</h1>
+<article class="bd-article"><h1><span class="section-number">6. </span>The <em>KL</em> penalty<a
+class="headerlink">#</a></h1>
 <figure class="explore" id="a"><figcaption>One.</figcaption></figure>
 <figure class="live" id="b"><figcaption>Two.</figcaption></figure></article>"""
 
