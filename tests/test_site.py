@@ -469,8 +469,9 @@ def test_a_link_shows_the_equation_the_theorem_and_the_source_that_it_leads_to(t
     assert box.locator("[id], a").count() == 0
     source = tab.locator("a[href*='bibliography.html#']").first
     title = source.get_attribute("title")
+    tab.keyboard.press("Escape")
     source.hover()
-    wait_until(tab, "document.querySelector('.glance').textContent.length > 30")
+    box.wait_for()
     assert box.inner_text() == title and source.get_attribute("title") is None
     tab.mouse.move(0, 0)
     box.wait_for(state="hidden")
