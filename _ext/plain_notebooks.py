@@ -182,7 +182,7 @@ class Writer:
             elif isinstance(child, nodes.title):
                 text = self.line(child)
                 self.parts.append(f"{'#' * self.depth} {self.book.title(self.page, text) if self.depth == 1 else text}")
-            elif child.get("nb_element") == "cell_code" if isinstance(child, nodes.Element) else False:
+            elif is_code(child):
                 self.code(child["cell_index"])
                 for figure in child.findall(nodes.figure):
                     self.parts += self.caption(figure)

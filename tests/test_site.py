@@ -575,6 +575,23 @@ def test_a_training_on_the_page_runs_stops_and_begins_again(tab):
     button.click()
 
 
+@pytest.mark.parametrize(("scheme", "paper"), [("light", "rgb(253, 252, 248)"), ("dark", "rgb(20, 24, 29)")])
+def test_without_scripts_the_page_has_the_colors_that_the_reader_prefers(browser, scheme, paper):
+    context = browser.new_context(java_script_enabled=False, color_scheme=scheme)
+    tab = context.new_page()
+    tab.goto((SITE / "index.html").as_uri())
+    # The page runs no script, and the browser asks for the style by itself.
+    style = context.new_cdp_session(tab)
+    style.send("DOM.enable")
+    style.send("CSS.enable")
+    body = style.send(
+        "DOM.querySelector", {"nodeId": style.send("DOM.getDocument")["root"]["nodeId"], "selector": "body"}
+    )
+    computed = style.send("CSS.getComputedStyleForNode", {"nodeId": body["nodeId"]})["computedStyle"]
+    assert {c["name"]: c["value"] for c in computed}["background-color"] == paper
+    context.close()
+
+
 def test_without_scripts_the_trained_filters_stand(browser):
     context = browser.new_context(java_script_enabled=False)
     tab = context.new_page()

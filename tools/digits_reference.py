@@ -2,7 +2,7 @@
 
     python tools/digits_reference.py [network | probes | noise | pairs | map | twins | looks | seeds] ...
 
-Each name is a part of the file that is made anew; the others stay.  All have five seeds, but `seeds` three.  `network`
+Each name is a part of the file that is made anew; the others stay.  All have five seeds.  `network`
 trains the chapter's network, a few minutes for each seed, and writes that of seed 0 to digits_network.npz, in half
 precision; the trained networks stay in _build/digits, from where `probes`, `noise` and `pairs` take them.  `seeds` and
 `looks` take minutes, too.  MNIST is needed for all but `map` and `twins`.
@@ -301,9 +301,9 @@ def pairs():
 
 
 def seeds():
-    """What any two of three networks have in common as they train on 2,500 digits."""
+    """What any two of five networks have in common as they train on 2,500 digits."""
     X, iterations = mnist(2500), (200, 400, 800, 1200)
-    runs = [moments(X, 196, seed, iterations, **MANY) for seed in range(3)]
+    runs = [moments(X, 196, seed, iterations, **MANY) for seed in SEEDS]
     return {str(i): [shared(p, q) for p, q in combinations([run[i] for run in runs], 2)] for i in iterations}
 
 
