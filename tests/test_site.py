@@ -166,13 +166,14 @@ def test_no_line_of_code_no_output_and_no_formula_is_cut_on_a_desk(page):
     assert cut == []
 
 
-def test_code_goes_on_in_the_next_line_on_a_phone(page):
-    """Formulas are set smaller and, at worst, scroll; so do outputs, whose columns must stay columns."""
+def test_no_line_of_code_and_no_formula_is_cut_on_a_phone(page):
+    """Code goes on in the next line, and formulas are set smaller; outputs scroll, whose columns must stay columns."""
     page.set_viewport_size(PHONE)
     page.evaluate("document.querySelectorAll('details').forEach(e => { e.open = true; })")
     page.wait_for_timeout(200)
     cut = page.evaluate(
-        """[...document.querySelectorAll(".bd-article :is(.cell_input, [class*='highlight-']:not(.output)) pre")]
+        """[...document.querySelectorAll(
+             ".bd-article :is(.cell_input, [class*='highlight-']:not(.output)) pre, div.math > mjx-container")]
            .filter(e => e.offsetParent && e.scrollWidth > e.clientWidth + 1).map(e => e.textContent.slice(0, 200))"""
     )
     page.set_viewport_size(DESK)
