@@ -734,6 +734,7 @@ def explorables(tmp_path_factory):
         <meta http-equiv="Content-Security-Policy"
               content="default-src 'none'; script-src file:; style-src file:; font-src file:; img-src data:">
         <link rel="stylesheet" href="{(static / "book.css").as_uri()}">
+        <link rel="stylesheet" href="{(static / "live.css").as_uri()}">
         <script src="{(static / "explore.js").as_uri()}"></script></head>
         <body><main class="bd-article"><h1>A page</h1>{body}<p>What follows.</p></main></body></html>""",
         encoding="utf-8",
