@@ -211,8 +211,10 @@ def _rows(value, chosen):
 @lru_cache
 def _changed(cls, texts):
     """Return `backward` of a class with pieces of its source replaced, in a class of this module that it calls else."""
-    own, names = cls.backward, cls.backward.__code__.co_names
-    source, namespace = dedent(inspect.getsource(own)), dict(own.__globals__)
+    own = inspect.unwrap(cls.backward)
+    names, namespace = own.__code__.co_names, dict(own.__globals__)
+    source = dedent(inspect.getsource(own))
+    source = source[source.index("def ") :]  # without decorators
     for right, wrong in texts:
         if right in source:
             source = source.replace(right, wrong)
