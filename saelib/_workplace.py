@@ -3,6 +3,7 @@
 import math
 import os
 import sys
+from collections import deque
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from contextvars import copy_context
@@ -35,38 +36,46 @@ def number_of_threads(n_jobs):
 def map_blocks(function, m, n_jobs):
     """Return the rows that ``function`` gives for each block of m rows, one below the other, computed by threads."""
     blocks = blocks_of(m)
-    threads = min(number_of_threads(n_jobs), len(blocks))
-    with one_blas_thread():
-        if threads == 1:
-            return np.concatenate([function(rows) for rows in blocks])
-        with threads_alike(threads) as pool:  # after Ctrl-C, or an error in a thread, no block is begun any more
-            return np.concatenate(list(pool.map(function, blocks)))
-
-
-def threads_alike(count):
-    """Return a pool of threads in which NumPy warns, or does not, as it does in this one."""
-    settings = np.geterr()
-    return ThreadPoolExecutor(count, initializer=lambda: np.seterr(**settings))
+    with one_blas_thread(), threads(min(number_of_threads(n_jobs), len(blocks))) as run:
+        return np.concatenate(list(run(function, blocks)))
 
 
 @contextmanager
-def two_threads():
-    """Lend a function like `map` that shares two items between this thread and another; BLAS keeps to one meanwhile.
-
-    One item, or one processor, makes no threads.
-    """
-    if number_of_threads(None) == 1:
+def threads(count):
+    """Lend a function like `map` whose items ``count`` threads share, this one among them; BLAS keeps to one thread."""
+    if count == 1:
         yield map
         return
-    with one_blas_thread(), ThreadPoolExecutor(1) as pool:
+    with one_blas_thread(), ThreadPoolExecutor(count - 1) as pool:
 
-        def run(function, first, *others):
-            items = list(zip(first, *others, strict=False))
+        def run(function, *lists):
+            todo = deque(enumerate(zip(*lists, strict=False)))
+            results = [None] * len(todo)
+
+            def work():
+                while todo:
+                    try:
+                        i, item = todo.popleft()
+                    except IndexError:  # another thread was quicker
+                        return
+                    results[i] = function(*item)
+
             # In this thread's context, which says what NumPy warns of.
-            later = [pool.submit(copy_context().run, function, *item) for item in items[1:]]
-            return [function(*items[0]), *(result.result() for result in later)]
+            others = [pool.submit(copy_context().run, work) for _ in range(min(count, len(todo)) - 1)]
+            try:
+                work()
+                for other in others:
+                    other.result()
+            finally:  # after Ctrl-C, or an error in a thread, no item is begun any more
+                todo.clear()
+            return results
 
         yield run
+
+
+def two_threads():
+    """Lend what `threads` lends, for two threads if there are as many processors."""
+    return threads(min(2, number_of_threads(None)))
 
 
 def parts_of(vector):

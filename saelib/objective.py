@@ -14,7 +14,7 @@ from threading import Event
 import numpy as np
 
 from ._checks import as_floats, as_matrix, as_rows, function, positive, whole_number
-from ._workplace import blocks_of, number_of_threads, one_blas_thread, threads_alike
+from ._workplace import blocks_of, number_of_threads, one_blas_thread, threads
 from .architecture import flatten, leaves, unflatten
 
 LANES = 8  # every LANES-th block is added up in one lane, however many threads there are: the sums are the same
@@ -118,10 +118,8 @@ class Objective:
         with one_blas_thread() if len(self.blocks) > 1 else nullcontext():
             if self.run is not None:
                 return self._elsewhere(params, self.run)
-            if self.n_jobs == 1:
-                return self._two_passes(params, map)
-            with threads_alike(self.n_jobs) as pool:
-                return self._two_passes(params, pool.map)
+            with threads(self.n_jobs) as run:
+                return self._two_passes(params, run)
 
     def cost(self, theta):
         """Return the cost alone, without saving the time that the gradient takes."""
@@ -181,10 +179,10 @@ class Objective:
             return loss
 
         try:
-            mean = sum(run(sums_of_lane, self.lanes)) / self.X.shape[0]
+            mean = sum(run(memory.stopping(sums_of_lane), self.lanes)) / self.X.shape[0]
             penalty, price = self.net.penalty(mean)
-            loss = sum(run(gradient_of_lane, self.lanes, memory.totals))
-        except BaseException:  # Ctrl-C, or an error in a worker: let the others stop at their next block
+            loss = sum(run(memory.stopping(gradient_of_lane), self.lanes, memory.totals))
+        except BaseException:  # Ctrl-C while this thread waits for the others
             memory.stop.set()
             raise
         J, gradient = self._total(params, loss, form.packed(sum(memory.totals)), penalty)
@@ -233,6 +231,18 @@ class _Memory:
             if self.stop.is_set():
                 return
             yield block
+
+    def stopping(self, function):
+        """Return the function, but when it fails, the other threads stop at their next block."""
+
+        def run(*items):
+            try:
+                return function(*items)
+            except BaseException:
+                self.stop.set()
+                raise
+
+        return run
 
     def take(self):
         """Return a thread's memory that no thread is using; to be appended to ``works`` afterwards."""
@@ -296,5 +306,6 @@ class Step:
         total /= m
         decay, slope = net.decay(params)
         if slope is not None:
-            total += flatten(slope)
+            for piece, more in zip(leaves(unflatten(total, params)), leaves(slope), strict=True):
+                piece += more
         return float(sum(losses) / m + penalty + decay), total, dead, params, memory

@@ -15,6 +15,7 @@ from .network import Params, forward, pack
 from .objective import Objective, Step
 from .progress import progress_bar
 
+SLICE = 1 << 16  # numbers of a vector of which Adam's seven stay in the processor's cache
 NEARER_TO_1 = "data or first weights nearer to 1 in size may help"  # before the first step no step is too long
 
 
@@ -299,20 +300,22 @@ class _Vectors(NamedTuple):
 
 
 def _move(part, old, new, gradient, scratch, betas, t, rate):
-    """Make step t for a part of the parameters, in memory that is there already."""
-    g, s, (b1, b2) = gradient[part], scratch[part], betas
-    mean, square = new.mean[part], new.square[part]
-    np.multiply(old.mean[part], b1, out=mean)
-    mean += np.multiply(g, 1 - b1, out=s)  # (eq-adam-mean)
-    np.multiply(old.square[part], b2, out=square)
-    np.multiply(g, 1 - b2, out=s)
-    square += np.multiply(s, g, out=s)  # (eq-adam-square)
-    np.sqrt(square, out=s)
-    s /= math.sqrt(1 - b2**t)
-    s += 1e-8
-    np.divide(mean, s, out=s)
-    s *= rate / (1 - b1**t)
-    np.subtract(old.theta[part], s, out=new.theta[part])  # (eq-adam-step)
+    """Make step t for a part of the parameters, in memory that is there already; slices of it stay in the cache."""
+    b1, b2 = betas
+    root = math.sqrt(1 - b2**t)
+    for start in range(part.start, part.stop, SLICE):
+        now = slice(start, min(start + SLICE, part.stop))
+        g, s, mean, square = gradient[now], scratch[now], new.mean[now], new.square[now]
+        np.multiply(old.mean[now], b1, out=mean)
+        mean += np.multiply(g, 1 - b1, out=s)  # (eq-adam-mean)
+        np.multiply(old.square[now], b2, out=square)
+        np.multiply(g, 1 - b2, out=s)
+        square += np.multiply(s, g, out=s)  # (eq-adam-square)
+        np.sqrt(square, out=s)
+        s += 1e-8 * root
+        np.divide(mean, s, out=s)
+        s *= rate * root / (1 - b1**t)
+        np.subtract(old.theta[now], s, out=new.theta[now])  # (eq-adam-step)
 
 
 def _within_bounds(values, t):

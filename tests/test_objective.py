@@ -323,8 +323,14 @@ def test_one_thread_is_the_callers_own(monkeypatch):
 
 def test_two_threads_are_like_map(monkeypatch):
     with workplace.two_threads() as run:
-        here = threading.get_ident()
-        assert run(lambda a, b: (a - b, threading.get_ident() == here), [5, 7], (1, 2, 3)) == [(4, True), (5, False)]
+        both = threading.Barrier(2, timeout=10)  # each item waits for the other one to be begun
+
+        def difference(a, b):
+            both.wait()
+            return a - b, threading.get_ident()
+
+        (first, here), (second, there) = run(difference, [5, 7], (1, 2, 3))
+        assert (first, second) == (4, 5) and here != there
         assert run(divmod, [7], [2]) == [(3, 1)]
         with pytest.raises(ZeroDivisionError):
             run(divmod, [1, 1], [1, 0])
