@@ -1,4 +1,4 @@
-"""Put the chapters' drawings into their pages, in the colors of the page: ink on its paper, in the light and in the dark.
+"""Put the chapters' drawings into their pages, in the colors of the page, light or dark.
 
 A figure is stored as the SVG that Matplotlib wrote. In the page it stands as compact SVG, whose letters are stored once
 for all figures, and each color has one for light pages and one for dark ones: black and white change places, the book's

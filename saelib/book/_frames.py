@@ -1,7 +1,7 @@
 """Pictures small enough to travel by the dozen: one Matplotlib figure after another, as compact SVG or PNG.
 
-They become SVG, with the pixels of their images (filters, photographs) in them, or PNG with few colors where that is
-smaller.  What all SVG frames have in common, the letters first of all, is taken out and stands once for all of them.
+They become SVG, with the pixels of their images (filters, photographs) in them, or PNG with few colors where they
+would be too large.  What all SVG frames have in common, the letters first of all, is taken out and stands once for all of them.
 """
 
 import base64
@@ -15,6 +15,7 @@ SVG, XLINK = "{http://www.w3.org/2000/svg}", "{http://www.w3.org/1999/xlink}"
 EVERY_POINT = {"path.simplify": False}  # otherwise their number depends on last digits
 EVERY_PIXEL = {"image.interpolation": "none"}  # an image has its own pixels, and not those of the page
 COLORS = 32  # of a PNG
+ROOM = 160_000  # letters of a figure's frames, which may be drawings even if PNG would be less
 SHARED = '<svg class="explore-shared" width="0" height="0" aria-hidden="true"><defs>{}</defs></svg>'
 
 
@@ -57,7 +58,7 @@ def markups(figures, prefix):
     defs = SHARED.format("".join(map(_text, shared.values())))
     if any(ax.images for figure in figures for ax in figure.axes):
         source = [f"data:image/png;base64,{png(figure)}" for figure in figures]
-        if sum(map(len, [defs, *drawings])) > sum(map(len, source)):  # photographs with more pixels than the page
+        if sum(map(len, [defs, *drawings])) > max(ROOM, sum(map(len, source))):  # photographs with more pixels than the page
             return [f'<img {wh} decoding="sync" src="{src}">' for wh, src in zip(size, source, strict=True)], ""
     return drawings, defs
 

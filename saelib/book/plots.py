@@ -9,6 +9,7 @@ from .._checks import as_matrix, one_of
 
 BLUE, ORANGE, GREEN, PURPLE, OCHRE, SKY = "#0072B2", "#D55E00", "#009E73", "#AA4499", "#8C6D00", "#56B4E9"
 PRINT = "dict(bbox_inches=None, metadata=dict(Date=None))"  # IPython would look for a variable between braces
+MOST_PIXELS = 256  # of a side: fewer are stored as they are
 
 
 def use_style():
@@ -78,9 +79,11 @@ def filters(W1, shape=None, *, columns=None, ax=None):
 
 
 def photograph(image, *, ax=None, **imshow):
-    """Draw one gray image, without axes."""
-    ax = _bare(ax)
-    ax.imshow(as_matrix(image, "image"), cmap="gray", **imshow)
+    """Draw one gray image, without axes; a large one with as many pixels as the figure has."""
+    ax, image = _bare(ax), as_matrix(image, "image")
+    if max(image.shape) > MOST_PIXELS:
+        imshow = {"interpolation": "antialiased"} | imshow
+    ax.imshow(image, cmap="gray", **imshow)
     return ax
 
 
