@@ -233,7 +233,7 @@ def test_drawings_have_the_colors_of_the_page(page):
 
 
 def test_labels_in_drawings_are_legible_on_a_phone(page):
-    """A letter of a label is 9 pixels tall at least; a drawing wider than the phone can be scrolled with the keyboard."""
+    """Letters of 9 pixels at least; a drawing wider than the phone can be scrolled with the keyboard."""
     page.set_viewport_size(PHONE)
     page.wait_for_timeout(300)
     found = page.evaluate(

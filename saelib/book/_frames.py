@@ -1,7 +1,7 @@
 """Pictures small enough to travel by the dozen: one Matplotlib figure after another, as compact SVG or PNG.
 
 They become SVG, with the pixels of their images (filters, photographs) in them, or PNG with few colors where they
-would be too large.  What all SVG frames have in common, the letters first of all, is taken out and stands once for all of them.
+would be too large.  What all SVG frames have in common, the letters first of all, is taken out and stands once for all.
 """
 
 import base64
@@ -58,7 +58,7 @@ def markups(figures, prefix):
     defs = SHARED.format("".join(map(_text, shared.values())))
     if any(ax.images for figure in figures for ax in figure.axes):
         source = [f"data:image/png;base64,{png(figure)}" for figure in figures]
-        if sum(map(len, [defs, *drawings])) > max(ROOM, sum(map(len, source))):  # photographs with more pixels than the page
+        if sum(map(len, [defs, *drawings])) > max(ROOM, sum(map(len, source))):  # photographs
             return [f'<img {wh} decoding="sync" src="{src}">' for wh, src in zip(size, source, strict=True)], ""
     return drawings, defs
 
