@@ -891,7 +891,7 @@ def test_without_scripts_the_start_frame_and_the_caption_stand(browser, explorab
     tab = context.new_page()
     tab.goto(explorables)
     assert tab.locator("#first .explore-frame svg").bounding_box()["height"] > 300
-    assert tab.locator("#second .explore-frame img").is_visible()
+    assert tab.locator("#second .explore-frame image").is_visible()
     assert tab.locator("#first figcaption").inner_text() == "A line that rises."
     assert tab.locator("#first output").inner_text().startswith("The - line rises to 2")
     assert not tab.locator("#first .explore-controls").is_visible()
