@@ -187,7 +187,8 @@ def lighten(app, page, tree):
 
     def frame(found):
         with Image.open(io.BytesIO(base64.b64decode(found[1]))) as picture:
-            return f"data:image/webp;base64,{base64.b64encode(webp(picture.convert('RGB'))).decode()}"
+            seen = picture.convert("RGBA" if picture.has_transparency_data else "RGB")
+            return f"data:image/webp;base64,{base64.b64encode(webp(seen)).decode()}"
 
     def picture(found):
         return f"{found[1]}.webp" if (images / f"{found[2]}.webp").is_file() else found[0]

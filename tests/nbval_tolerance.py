@@ -1,8 +1,9 @@
 """Make ``pytest --nbval`` compare what readers see: tolerant of the last digits, not blind.
 
 nbval compares text exactly and pictures not at all.  Here words and whole numbers must agree exactly, other numbers
-within a tolerance, and pictures pixel by pixel within a tolerance, overall and in the worst tile.  SVG and HTML are
-taken apart: their text, their coordinates and colors, and the pictures embedded in them, each by its own rule.
+within a tolerance, and pictures pixel by pixel within a tolerance, overall and in the worst tile.  HTML is taken
+apart: its text, the coordinates and colors of its drawings, and the pictures embedded in them, each by its own rule.  A
+figure in SVG whose coordinates differ is compared by its words and, drawn, as a picture.
 
 A cell can set its own limits, with the reason, in its metadata::
 
@@ -29,6 +30,7 @@ import pytest
 from nbval.plugin import IPyNbFile
 
 from tests.offline import sitecustomize  # noqa: F401  (from here on no test reaches beyond this machine)
+from tests.svg_pixels import pixels
 from tools.store_notebooks import (
     ROOT,
     build_folder,
@@ -58,6 +60,7 @@ LONGEST_FIRST = ("digits", "deep", "autoencoders", "test_properties")
 NUMBER = re.compile(r"(?<![\w.])[-+\u2212]?(?:\d+\.\d+|\.\d+|\d+)(?:[eE][-+]?\d+)?")
 PICTURE = re.compile(r"data:image/(?:png|jpeg|webp);base64,([A-Za-z0-9+/=\s]+)")
 DRAWING = re.compile(r"(<svg\b.*?</svg>)", re.S)
+COMMENT = re.compile(r"<!--(.*?)-->", re.S)
 TAG = re.compile(r"(<(?!!--)[^>]*>)")
 CHANCE_ID = re.compile(r"\b[a-z][0-9a-f]{10}\b")  # Matplotlib's names for clip paths and markers
 COLOR = re.compile(r"#([0-9a-f]{2})([0-9a-f]{2})([0-9a-f]{2})\b", re.I)
@@ -135,6 +138,11 @@ def picture_problem(stored, now, limits):
         a, b = _pixels(stored), _pixels(now)
     except (OSError, binascii.Error) as error:
         return f"a picture cannot be read: {error}"
+    return pixels_problem(a, b, limits)
+
+
+def pixels_problem(a, b, limits):
+    """Compare two pictures, arrays of shape (height, width, 4), by the same rule."""
     if a.shape != b.shape:
         return "the picture's size changed from {}x{} to {}x{} pixels".format(*a.shape[1::-1], *b.shape[1::-1])
     # A transparent picture is judged on a white page and on a black one.
@@ -208,6 +216,17 @@ def drawing_problem(stored, now, limits):
     return None
 
 
+def figure_problem(stored, now, limits):
+    """Compare two figures in SVG: as drawings, or else by their words, which are comments, and by their pixels."""
+    if markup_problem(stored, now, limits) is None:
+        return None
+    words = ["\n".join(COMMENT.findall(drawing)) for drawing in (stored, now)]
+    try:
+        return text_problem(*words, limits) or pixels_problem(pixels(stored), pixels(now), limits)
+    except (ValueError, KeyError, OSError, SyntaxError) as error:
+        return f"a figure cannot be read: {error!r}"
+
+
 def _with_plain_names(drawing):
     names = {}
     return CHANCE_ID.sub(lambda match: names.setdefault(match[0], f"id-{len(names)}"), drawing)
@@ -222,7 +241,9 @@ def problem(kind, stored, now, limits):
     """Compare one representation of an output by the rule for its kind (a MIME type or the name of a stream)."""
     if kind in ("image/png", "image/jpeg"):
         return picture_problem(stored, now, limits)
-    if kind in ("text/html", "image/svg+xml"):
+    if kind == "image/svg+xml":
+        return figure_problem(stored, now, limits)
+    if kind == "text/html":
         return markup_problem(stored, now, limits)
     return text_problem(stored, now, limits)
 
@@ -244,7 +265,9 @@ def outputs_problems(stored, now, limits):
     """Compare the outputs of a cell; return a list of (output number, kind, sentence)."""
     stored, now = ([_representations(output) for output in canonical_outputs(outputs)] for outputs in (stored, now))
     if [set(output) for output in stored] != [set(output) for output in now]:
-        came = [f"{kind}: {text[:200]}" for output in now for kind, text in output.items() if kind != "image/png"]
+        came = [
+            f"{kind}: {text[:200]}" for output in now for kind, text in output.items() if not kind.startswith("image")
+        ]
         return [(0, None, f"stored outputs: {_kinds(stored)}; now: {_kinds(now)}\n" + "\n".join(came[:6]))]
     return [
         (k, kind, f"output {k}, {kind}: {why}")
@@ -293,8 +316,8 @@ def save_differences(folder, cell_number, found, stored, now):
             continue
         for when, outputs in (("stored", stored), ("now", now)):
             _save(f"{name}-{when}", kind, outputs[k - 1][kind])
-        if kind == "image/png":
-            _save_picture_difference(f"{name}-difference.png", stored[k - 1][kind], now[k - 1][kind])
+        if read_pixels := {"image/png": _pixels, "image/svg+xml": pixels}.get(kind):
+            _save_picture_difference(f"{name}-difference.png", read_pixels, stored[k - 1][kind], now[k - 1][kind])
 
 
 def _save(path, kind, content):
@@ -305,10 +328,13 @@ def _save(path, kind, content):
         Path(f"{path}.{suffix}").write_text(content, encoding="utf-8")
 
 
-def _save_picture_difference(path, stored, now):
+def _save_picture_difference(path, read_pixels, stored, now):
     from PIL import Image
 
-    a, b = (_on(255.0, _pixels(content)) for content in (stored, now))
+    try:
+        a, b = (_on(255.0, read_pixels(content)) for content in (stored, now))
+    except (ValueError, KeyError, OSError, SyntaxError):  # what cannot be read was said
+        return
     if a.shape == b.shape:
         Image.fromarray(255 - np.clip(4 * abs(a - b), 0, 255).astype(np.uint8)).save(path)
 

@@ -212,6 +212,43 @@ def test_text_stands_out_from_its_ground(page, theme):
     assert faint == []
 
 
+def test_drawings_have_the_colors_of_the_page(page):
+    """In the dark nothing is a white card: the ground of each drawing is that of the page, its ink is light."""
+    for theme in ("light", "dark"):
+        page.emulate_media(color_scheme=theme)
+        wait_until(page, f"document.documentElement.dataset.theme == '{theme}'")
+        wrong = page.evaluate(
+            """theme => {
+                 const light = color => color.match(/[\\d.]+/g).slice(0, 3).every(level => level > 200);
+                 return [...document.querySelectorAll(":is(.drawing, .explore-frame) > svg")].filter(svg => {
+                   const ground = svg.querySelector("path[fill^='var(--book-paper']");
+                   return light(getComputedStyle(svg).fill) == (theme == "light")
+                     || (ground && light(getComputedStyle(ground).fill) != (theme == "light"));
+                 }).map(svg => svg.getAttribute("aria-label"));
+               }""",
+            theme,
+        )
+        assert wrong == []
+    page.emulate_media(color_scheme="light")
+
+
+def test_labels_in_drawings_are_legible_on_a_phone(page):
+    """Letters of 9 pixels at least; a drawing wider than the phone can be scrolled with the keyboard."""
+    page.set_viewport_size(PHONE)
+    page.wait_for_timeout(300)
+    found = page.evaluate(
+        r"""[...document.querySelectorAll(".drawing > svg")].filter(e => e.checkVisibility()).map(svg => {
+             const scale = svg.getBoundingClientRect().width / svg.viewBox.baseVal.width, box = svg.parentElement;
+             const letters = [...svg.querySelectorAll("g[transform]")]
+               .map(g => /scale\(([\d.]+) -\1\)/.exec(g.getAttribute("transform"))).filter(Boolean);
+             return [letters.length ? Math.min(...letters.map(size => 100 * size[1] * scale)) : 9,
+                     box.scrollWidth > box.clientWidth + 2 && box.tabIndex != 0, svg.getAttribute("aria-label")];
+           })"""
+    )
+    page.set_viewport_size(DESK)
+    assert [alt for size, stuck, alt in found if size < 8.95 or stuck] == []
+
+
 # Texts whose contrast with the nearest ground painted behind them is below 4.5, or 3 for large ones.
 CONTRAST = r"""() => {
   const parse = color => (color.match(/[\d.]+/g) || []).map(Number);
@@ -854,7 +891,7 @@ def test_without_scripts_the_start_frame_and_the_caption_stand(browser, explorab
     tab = context.new_page()
     tab.goto(explorables)
     assert tab.locator("#first .explore-frame svg").bounding_box()["height"] > 300
-    assert tab.locator("#second .explore-frame img").is_visible()
+    assert tab.locator("#second .explore-frame image").is_visible()
     assert tab.locator("#first figcaption").inner_text() == "A line that rises."
     assert tab.locator("#first output").inner_text().startswith("The - line rises to 2")
     assert not tab.locator("#first .explore-controls").is_visible()

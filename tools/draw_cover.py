@@ -2,13 +2,16 @@
 
     python tools/draw_cover.py
 
-The filters are the stored output of the cell named `fig-filters` of the chapter on natural images, byte for byte; a
-test compares the two. The cat is redrawn by a network of one hundred hidden units, trained here as that chapter trains
-it: at each place the one filter that fits best is painted, as strongly as it fits.
+The filters are the pixels in the stored output of the cell named `fig-filters` of the chapter on natural images,
+enlarged; what is between them is transparent. A test compares the two. The cat is redrawn by a network of one hundred
+hidden units, trained here as that chapter trains it: at each place the one filter that fits best is painted, as
+strongly as it fits.
 """
 
 import base64
+import io
 import json
+import re
 from pathlib import Path
 
 import numpy as np
@@ -20,15 +23,29 @@ ROOT = Path(__file__).resolve().parents[1]
 CHAPTER = ROOT / "chapters" / "natural-images.ipynb"
 EDGES, CAT = ROOT / "_static" / "edges.png", ROOT / "_static" / "cat.png"
 SIZE, STRIDE, SCALE, TONES = 12, 3, 3, 40
+SIDE = 9  # of the square for a pixel of a filter
 INK, PAPER = np.array([0x14, 0x2F, 0x4B]), np.array([0xFB, 0xF3, 0xE2])
 
 
 def edges():
-    """Return the PNG that the chapter shows as its figure of the filters."""
+    """Return as PNG the image in the chapter's figure of the filters."""
     for cell in json.loads(CHAPTER.read_text(encoding="utf-8"))["cells"]:
         if cell["metadata"].get("mystnb", {}).get("figure", {}).get("name") == "fig-filters":
-            return base64.b64decode(next(out["data"]["image/png"] for out in cell["outputs"] if "data" in out))
+            data = next(out["data"] for out in cell["outputs"] if "data" in out)
+            if "image/png" in data:  # stored before figures were drawings
+                return base64.b64decode(data["image/png"])
+            return enlarged(base64.b64decode(re.search('base64,([^"]+)', "".join(data["image/svg+xml"]))[1]))
     raise SystemExit(f"{CHAPTER.name} has no figure named fig-filters")
+
+
+def enlarged(png, times=SIDE):
+    """Return a PNG with a square of pixels for each pixel, and a margin as wide as a pixel."""
+    from PIL import Image, ImageOps
+
+    picture, content = Image.open(io.BytesIO(png)).convert("RGBA"), io.BytesIO()
+    picture = ImageOps.expand(picture, 1, (255, 255, 255, 0))
+    picture.resize((times * picture.width, times * picture.height), Image.NEAREST).save(content, "PNG", optimize=True)
+    return content.getvalue()
 
 
 def learn_filters(images):

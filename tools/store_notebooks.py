@@ -44,6 +44,8 @@ KERNEL = {
 LIVE = "application/vnd.jupyter.widget-view+json"
 ADDRESS = re.compile(r"\bat 0x[0-9a-fA-F]+")
 SVG_DATE = re.compile(r"\s*<dc:date>.*?</dc:date>", re.S)
+SVG = "image/svg+xml"
+SVG_METADATA = re.compile(r"\s*<metadata>.*?</metadata>", re.S)  # which Matplotlib drew it
 ANSI = re.compile(r"\x1b\[[0-9;]*m")
 
 
@@ -126,6 +128,8 @@ def canonical_outputs(outputs):
             data = {mime: _without_chance(content) for mime, content in output.data.items() if mime != LIVE}
             if not data:
                 continue
+            if isinstance(data.get(SVG), str):
+                data[SVG] = " ".join(SVG_METADATA.sub("", data[SVG]).split()).replace("> <", "><")
             output.data = nbformat.from_dict(data)
         kept.append(output)
     return kept

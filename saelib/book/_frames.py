@@ -1,7 +1,7 @@
 """Pictures small enough to travel by the dozen: one Matplotlib figure after another, as compact SVG or PNG.
 
-A drawing becomes SVG; one that holds images (filters, photographs) becomes a PNG with few colors.  What all SVG frames
-have in common, the letters first of all, is taken out and stands once for all of them.
+They become SVG, with the pixels of their images (filters, photographs) in them, or PNG with few colors where they
+would be too large.  What all SVG frames have in common, the letters first of all, is taken out and stands once for all.
 """
 
 import base64
@@ -13,7 +13,10 @@ from collections import Counter
 WIDTH = 115  # pixels of a page for an inch of a figure: 6.6 inches fill a column of text
 SVG, XLINK = "{http://www.w3.org/2000/svg}", "{http://www.w3.org/1999/xlink}"
 EVERY_POINT = {"path.simplify": False}  # otherwise their number depends on last digits
+EVERY_PIXEL = {"image.interpolation": "none"}  # an image has its own pixels, and not those of the page
 COLORS = 32  # of a PNG
+ROOM = 160_000  # letters of a figure's frames, which may be drawings even if PNG would be less
+SHARED = '<svg class="explore-shared" width="0" height="0" aria-hidden="true"><defs>{}</defs></svg>'
 
 
 def draw_frame(draw, values, figsize, columns):
@@ -21,7 +24,7 @@ def draw_frame(draw, values, figsize, columns):
     from matplotlib import rc_context
     from matplotlib.figure import Figure
 
-    with rc_context(EVERY_POINT):
+    with rc_context(EVERY_POINT | EVERY_PIXEL):
         figure = Figure(figsize=figsize, dpi=150)
         axes = figure.subplots(1, columns)
         try:
@@ -48,27 +51,32 @@ def png(figure):
 def markups(figures, prefix):
     """Return one piece of HTML for each figure, and one for what they share; ids begin with ``prefix``."""
     size = [f'width="{w * WIDTH:.0f}" height="{h * WIDTH:.0f}"' for w, h in (f.get_size_inches() for f in figures)]
-    if any(ax.images for figure in figures for ax in figure.axes):
-        source = [f"data:image/png;base64,{png(figure)}" for figure in figures]
-        return [f'<img {wh} decoding="sync" src="{src}">' for wh, src in zip(size, source, strict=True)], ""
     shared = {}
-    roots = [_compact(figure, prefix, shared) for figure in figures]
+    roots = [compact(_svg(figure), prefix, shared) for figure in figures]
     _share_what_returns(roots, prefix, shared)
     drawings = [_text(root).replace("<svg ", f'<svg role="img" {wh} ', 1) for root, wh in zip(roots, size, strict=True)]
-    defs = "".join(map(_text, shared.values()))
-    return drawings, f'<svg class="explore-shared" width="0" height="0" aria-hidden="true"><defs>{defs}</defs></svg>'
+    defs = SHARED.format("".join(map(_text, shared.values())))
+    if any(ax.images for figure in figures for ax in figure.axes):
+        source = [f"data:image/png;base64,{png(figure)}" for figure in figures]
+        if sum(map(len, [defs, *drawings])) > max(ROOM, sum(map(len, source))):  # photographs
+            return [f'<img {wh} decoding="sync" src="{src}">' for wh, src in zip(size, source, strict=True)], ""
+    return drawings, defs
 
 
-def _compact(figure, prefix, shared):
-    """Return the figure as an SVG tree without what browsers do not need; what it defines is moved to ``shared``."""
+def _svg(figure):
     from matplotlib import rc_context
 
     content = io.StringIO()
     with rc_context({"svg.hashsalt": "saelib", "svg.fonttype": "path"} | EVERY_POINT):
         figure.savefig(content, format="svg", metadata={"Date": None})
-    tree = ET.fromstring(content.getvalue())
+    return content.getvalue()
+
+
+def compact(svg, prefix, shared):
+    """Return an SVG of Matplotlib's as a tree without what browsers do not need; what it defines goes to ``shared``."""
+    tree = ET.fromstring(svg)
     root = ET.Element("svg", {"viewBox": tree.get("viewBox"), "stroke-linejoin": "round"})
-    root.extend(tree[2:])  # after the metadata and the style
+    root.extend(part for part in tree if part.tag != f"{SVG}metadata" and part.find(f"{SVG}style") is None)
     for parent in list(root.iter()):
         for element in list(parent):
             _tidy(element, prefix)
@@ -86,14 +94,15 @@ def _tidy(element, prefix):
     old = dict(element.attrib)
     element.attrib.clear()
     # A page that forbids inline styles allows the same as attributes.
-    old |= dict(pair.split(": ", 1) for pair in old.pop("style", "").split("; ") if pair)
+    pairs = [pair.split(":", 1) for pair in old.pop("style", "").split(";") if pair.strip()]
+    old |= {name.strip(): value.strip() for name, value in pairs}
     for key, value in old.items():
-        if key == "id" and element.tag == "g":
+        if key == "id" and element.tag in ("g", "image"):
             continue
         if key == "id":
             value = f"{prefix}-{value}"
-        elif key == f"{XLINK}href" and value.startswith("#"):
-            key, value = "href", f"#{prefix}-{value[1:]}"
+        elif key == f"{XLINK}href":
+            key, value = "href", f"#{prefix}-{value[1:]}" if value.startswith("#") else "".join(value.split())
         elif "url(#" in value:
             value = value.replace("url(#", f"url(#{prefix}-")
         elif key in ("d", "transform", "x", "y", "width", "height"):

@@ -8,17 +8,21 @@ import numpy as np
 from .._checks import as_matrix, one_of
 
 BLUE, ORANGE, GREEN, PURPLE, OCHRE, SKY = "#0072B2", "#D55E00", "#009E73", "#AA4499", "#8C6D00", "#56B4E9"
+PRINT = "dict(bbox_inches=None, metadata=dict(Date=None))"  # IPython would look for a variable between braces
+MOST_PIXELS = 256  # of a side: fewer are stored as they are
 
 
 def use_style():
-    """Draw every figure from now on in the book's style; in a notebook, at exactly the size asked for."""
+    """Draw every figure from now on in the book's style; in a notebook as SVG, and at exactly the size asked for."""
     import matplotlib.pyplot as plt
 
     plt.style.use(files("saelib.book") / "book.mplstyle")
     try:
         from IPython import get_ipython
 
-        get_ipython().run_line_magic("config", "InlineBackend.print_figure_kwargs = {'bbox_inches': None}")
+        shell = get_ipython()
+        shell.run_line_magic("config", "InlineBackend.figure_formats = ['svg']")
+        shell.run_line_magic("config", f"InlineBackend.print_figure_kwargs = {PRINT}")
     except (ImportError, AttributeError):  # not in a notebook
         pass
 
@@ -75,9 +79,11 @@ def filters(W1, shape=None, *, columns=None, ax=None):
 
 
 def photograph(image, *, ax=None, **imshow):
-    """Draw one gray image, without axes."""
-    ax = _bare(ax)
-    ax.imshow(as_matrix(image, "image"), cmap="gray", **imshow)
+    """Draw one gray image, without axes; a large one with as many pixels as the figure has."""
+    ax, image = _bare(ax), as_matrix(image, "image")
+    if max(image.shape) > MOST_PIXELS:
+        imshow = {"interpolation": "antialiased"} | imshow
+    ax.imshow(image, cmap="gray", **imshow)
     return ax
 
 
