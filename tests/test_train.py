@@ -635,3 +635,17 @@ def test_lbfgs_does_not_advise_a_learning_rate_that_it_does_not_have():
     params = saelib.init_params(3, 2, np.random.default_rng(0))
     with pytest.raises(ValueError, match="at iteration 0; data or first weights nearer to 1 in size may help"):
         saelib.lbfgs(nets.Sigmoid(0.1, 0.1, 1.0, "linear"), params, X)
+
+
+@pytest.mark.parametrize("m", [1000, 1500, 2000, 3000, 4000, 5000])
+def test_single_precision_leaves_the_plateau_of_nearly_equal_units(m):
+    """The units begin so alike that costs hardly differ; sums of activations in float32 would end some of these."""
+    rng = np.random.default_rng(0)
+    images = saelib.datasets.load_natural_images().images
+    X = saelib.datasets.normalize_patches(saelib.datasets.sample_patches(images, 8, m, rng)).astype(np.float32)
+    params = saelib.init_params(64, 25, rng, dtype=np.float32)
+    W1, W2 = (rng.normal(0, 0.01, W.shape).astype(np.float32) for W in (params.W1, params.W2))
+    params = params._replace(W1=W1, W2=W2)
+    history = saelib.lbfgs(nets.Sigmoid(lam=1e-4, rho=0.01, beta=3.0), params, X, max_iter=60)[1]
+    assert history.stopped == "max_iter"
+    assert history.cost[-1] < 0.99 * history.cost[12]
