@@ -32,8 +32,6 @@ def edges():
     for cell in json.loads(CHAPTER.read_text(encoding="utf-8"))["cells"]:
         if cell["metadata"].get("mystnb", {}).get("figure", {}).get("name") == "fig-filters":
             data = next(out["data"] for out in cell["outputs"] if "data" in out)
-            if "image/png" in data:  # stored before figures were drawings
-                return base64.b64decode(data["image/png"])
             return enlarged(base64.b64decode(re.search('base64,([^"]+)', "".join(data["image/svg+xml"]))[1]))
     raise SystemExit(f"{CHAPTER.name} has no figure named fig-filters")
 
