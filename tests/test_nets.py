@@ -776,31 +776,29 @@ def broken(base, **methods):
     return type("Broken", (base,), methods | {"__reduce__": lambda self: (base, tuple(self))})
 
 
-def insisted(net, rows=9, seed=3):
+def insisted(net, rows=9, seed=0):
     rng = np.random.default_rng(seed)
     with pytest.raises(ValueError) as caught:
         check_architecture(net, rng.uniform(0.1, 0.9, (rows, 4)), rng)
     return str(caught.value)
 
 
-def without(k):
-    """Return a `backward` whose gradient of the biases is not finite."""
-    return lambda self, *a: (lambda loss, g: (loss, g._replace(b1=g.b1 * k)))(*nets.ReluL1.backward(self, *a))
+def not_finite(self, *arguments):
+    loss, gradient = nets.ReluL1.backward(self, *arguments)
+    return loss, gradient._replace(b1=gradient.b1 * np.nan)
+
+
+def in_double_precision(self, params, X):
+    codes = nets.ReluL1.encode(self, params, X)
+    return codes._replace(A=codes.A.astype(float))
 
 
 @pytest.mark.parametrize(
     "methods, sentence",
     [
-        ({"encode": lambda self, p, X: nets.ReluL1.encode(self, p, X)._replace(A=np.ones((3, 5)))}, None),
-        (
-            {"decode": lambda self, p, A: nets.ReluL1.decode(self, p, A)[:, :1]},
-            "reconstructions have shape (9, 1), the",
-        ),
-        ({"backward": without(np.nan)}, "cost or gradient is not finite"),
-        (
-            {"encode": lambda self, p, X: (lambda c: c._replace(A=c.A.astype(float)))(nets.ReluL1.encode(self, p, X))},
-            "codes of float32 come as float64",
-        ),
+        ({"decode": lambda self, p, A: nets.ReluL1.decode(self, p, A)[:, :1]}, "reconstructions have shape (9, 1)"),
+        ({"backward": not_finite}, "cost or gradient is not finite"),
+        ({"encode": in_double_precision}, "codes of float32 come as float64"),
     ],
     ids=["reconstructions", "finite", "float32"],
 )
@@ -808,7 +806,7 @@ def test_what_a_net_does_not_keep_is_named_with_it(methods, sentence):
     assert insisted(broken(nets.ReluL1, **methods)(0.1)).startswith(f"Broken: {sentence}")
 
 
-@pytest.mark.parametrize("rows", [4, 5, 9])
+@pytest.mark.parametrize("rows", [2, 4, 9])
 def test_blocks_that_do_not_add_up_are_reported(rows):
     net = broken(nets.BatchTopK, additive=True)(1.0)
     assert insisted(net, rows) == "Broken: blocks of rows do not add up to the whole"

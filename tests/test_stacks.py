@@ -186,3 +186,10 @@ def test_the_classifiers_loss_of_float32_rows_is_added_in_double_precision():
     Z = Z - Z.max(axis=1, keepdims=True)
     wanted = np.sum(np.log(np.exp(Z).sum(axis=1, dtype=float))) - np.sum(T * Z, dtype=float)
     assert net.backward(params, X, T, net.encode(params, X), None)[0] == pytest.approx(wanted, rel=1e-12)
+
+
+def test_squared_weights_of_float32_are_added_in_double_precision():
+    net = stacks.Classifier((30,), lam=2.0)
+    params = net.init(40, 10, np.random.default_rng(0), dtype=np.float32)
+    wanted = sum(np.sum(W**2, dtype=float) for W, _ in params.layers)
+    assert net.decay(params)[0] == pytest.approx(wanted, rel=1e-13)
