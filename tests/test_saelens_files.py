@@ -270,6 +270,11 @@ def test_batchtopk_is_rescaled_where_nothing_is_said_of_it(tmp_path):
     assert np.abs(plain.W1 - said.W1).max() > 0.01
 
 
+def test_a_batchtopk_may_keep_less_than_one_latent_of_a_row(tmp_path):
+    shutil.copytree(DATA / "saelens" / "batchtopk-checkpoint", tmp_path, dirs_exist_ok=True)
+    assert with_settings(tmp_path, k=0.5)[0] == nets.BatchTopK(0.5)
+
+
 @pytest.mark.parametrize("scaling, fits", [("none", True), ("expected_average_only_in", True), (True, True), ("x", 0)])
 def test_the_scaling_of_inputs_is_left_to_the_caller_or_refused(tmp_path, scaling, fits):
     shutil.copytree(DATA / "saelens" / "standard", tmp_path, dirs_exist_ok=True)

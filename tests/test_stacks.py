@@ -160,9 +160,9 @@ def test_the_long_runs_are_there():
 
 
 def test_joined_layers_are_the_layers_that_were_given():
-    shallow = [saelib.init_params(6, 4, np.random.default_rng(k))._replace(b2=np.arange(6.0)) for k in range(1)]
-    encoder, decoder = stacks.unroll(shallow)
-    assert encoder == (Layer(shallow[0].W1, shallow[0].b1),) and decoder == (Layer(shallow[0].W2, shallow[0].b2),)
+    W1, b1, W2, b2 = params = saelib.init_params(6, 4, np.random.default_rng(0))
+    encoder, decoder = stacks.unroll([params])
+    assert encoder == (Layer(W1, b1),) and decoder == (Layer(W2, b2),)
 
 
 def test_the_classifiers_codes_say_what_the_last_hidden_layer_was_computed_from():
