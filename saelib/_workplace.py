@@ -50,7 +50,7 @@ def threads(count):
 
         def run(function, *lists):
             todo = deque(enumerate(zip(*lists, strict=False)))
-            results = [None] * len(todo)
+            results: list = [None] * len(todo)
 
             def work():
                 while todo:

@@ -272,6 +272,6 @@ def _net_and_params(config, arrays):
         params = JumpParams(W1, biases["b_enc"], W2, b2, biases["threshold"])
     if (W1.shape[1], W1.shape[0]) != (config.get("d_in", W1.shape[1]), config.get("d_sae", W1.shape[0])):
         raise ValueError(f"{_CONFIG} and {_WEIGHTS} do not agree on the sizes")
-    one = np.zeros((1, len(b2)))
-    net.check(params, one, one)
+    rows = np.zeros((1000, len(b2)))  # so many that a mean of less than one latent keeps some
+    net.check(params, rows, rows)
     return net, params

@@ -263,3 +263,22 @@ def test_sparse_and_masked_arrays_are_named(function):
     masked = np.ma.masked_greater(np.eye(3) / 2, 0.4)
     with pytest.raises(ValueError, match=r"must have no masked entries, got 3; .*\.filled\(0\) fills them"):
         function(masked, *arguments)
+
+
+def test_a_sparse_matrix_is_no_source_of_rows():
+    from scipy import sparse
+
+    with pytest.raises(ValueError, match="^X must be a dense array, got a sparse one"):
+        _checks.as_rows(sparse.csr_array(np.eye(3)))
+
+
+def test_a_matrix_of_the_wrong_width_is_named_with_the_width_that_fits():
+    with pytest.raises(ValueError, match=r"^X must be a matrix of shape \(samples, 4\) with at least one row"):
+        saelib.sparse_cost(P, X[0], **S)
+    with pytest.raises(ValueError, match=r"^X must have 4 columns, got shape \(5, 3\)$"):
+        saelib.cost.check_columns(P, X[:, :3])
+
+
+def test_targets_that_are_no_numbers_are_named():
+    with pytest.raises(ValueError, match="^target must be an array of real numbers"):
+        saelib.Objective(nets.Sigmoid(), X, target=X.astype(str))

@@ -1101,3 +1101,82 @@ def test_mnist_is_the_one_that_everybody_knows(mnist):
     if split == "train":  # the two numbers by which PyTorch's examples normalize
         assert X.mean(dtype=float) == pytest.approx(0.1307, abs=5e-5)
         assert X.std(dtype=float) == pytest.approx(0.3081, abs=5e-5)
+
+
+# Parts of the readers -------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("content", [b"\x07", b"\x07\x08", b"\x01\x02\x03\x04"])
+def test_a_short_element_has_its_content_beside_its_size(content):
+    data = struct.pack("<I", len(content) << 16 | 2) + content.ljust(4, b"\0") + b"next"
+    assert _mat._element(data, "<") == (2, content, b"next")
+
+
+def test_an_element_that_claims_too_much_says_how_much_there_is():
+    with pytest.raises(ValueError, match="^is damaged: an element claims 100 bytes, and 8 are there$"):
+        _mat._element(struct.pack("<II", 2, 100) + bytes(8), "<")
+
+
+def test_complex_pictures_are_refused_by_their_kind(tmp_path):
+    from scipy.io import savemat
+
+    savemat(tmp_path / "IMAGES.mat", {"IMAGES": np.ones((2, 3, 4)) + 1j})
+    with pytest.raises(ValueError, match="holds IMAGES as complex; it must be an array of real numbers$"):
+        load_images_mat(tmp_path / "IMAGES.mat")
+
+
+@pytest.mark.parametrize("dimensions", [0, 9])
+def test_an_idx_file_has_one_to_eight_dimensions(tmp_path, dimensions):
+    head = struct.pack(f">HBB{dimensions}I", 0, 8, dimensions, *[1] * dimensions)
+    (tmp_path / "a.idx").write_bytes(head + b"\x05")
+    with pytest.raises(ValueError, match=f"it begins with 000008{dimensions:02x}, not with 0000, a type and 1 to 8"):
+        read_idx(tmp_path / "a.idx")
+
+
+def test_what_is_no_generator_is_described():
+    with pytest.raises(ValueError, match=r"^rng must be a numpy random Generator .*, got int$"):
+        sample_patches([np.eye(4)], 2, 1, 0)
+
+
+@pytest.mark.parametrize("pack", [bytes, gzip.compress])
+def test_a_large_file_under_the_name_of_a_small_one_claims_no_memory(tmp_path, monkeypatch, pack):
+    monkeypatch.setattr(_mnist, "LARGEST", 2**16)
+    (tmp_path / "large").write_bytes(pack(bytes(2**23)))
+    tracemalloc.start()
+    try:
+        with open(tmp_path / "large", "rb") as file:
+            assert not _mnist._same_content(file, "train-labels-idx1-ubyte.gz")
+        assert tracemalloc.get_traced_memory()[1] < 2**21
+    finally:
+        tracemalloc.stop()
+
+
+@pytest.mark.parametrize(
+    "length, total", [({"Content-Length": "3"}, 3), ({}, None), ({"Content-Length": "many"}, None)]
+)
+def test_the_bar_of_a_download_counts_its_bytes(tmp_path, monkeypatch, length, total):
+    import requests
+    import tqdm
+
+    class Response:
+        headers = length
+
+        def raise_for_status(self):
+            pass
+
+        def iter_content(self, size):
+            assert size == _mnist.PIECE
+            return iter([b"a", b"bc"])
+
+    bars = []
+
+    class Bar(tqdm.tqdm):
+        def __init__(self, **options):
+            bars.append(options)
+            super().__init__(**options)
+
+    monkeypatch.setattr(requests, "get", lambda url, **options: Response())
+    monkeypatch.setattr(tqdm, "tqdm", Bar)
+    _mnist._fetch("https://example.org/mnist/file.gz", tmp_path / "file.gz", None)
+    assert bars == [{"total": total, "desc": "file.gz", "unit": "B", "unit_scale": True, "disable": None}]
+    assert (tmp_path / "file.gz").read_bytes() == b"abc"

@@ -262,3 +262,36 @@ def test_what_does_not_fit_is_named(change, message):
     net, params, X, target = small(np.random.default_rng(0))
     with pytest.raises(ValueError, match=message):
         net.check(*change(params, X, target))
+
+
+def test_attention_of_scores_far_apart_is_finite():
+    q, v = np.array([[1000.0, 0.0], [0.0, 1.0]]), np.array([[1.0, 2.0], [3.0, 5.0]])
+    k = np.array([[2.0, 0.0], [0.0, 2.0]])
+    weights = 1 / (1 + math.exp(math.sqrt(2)))  # of the second query on the first token
+    assert_allclose(em.attention(q, k, v), [v[0], weights * v[0] + (1 - weights) * v[1]], rtol=1e-12)
+
+
+def test_entries_that_are_all_equal_are_normalized_to_the_bias():
+    x = np.full((2, 4), 0.5, np.float32)
+    assert_array_equal(em.layer_norm(x, np.ones(4, np.float32), np.arange(4, dtype=np.float32)), [[0, 1, 2, 3]] * 2)
+
+
+def test_a_last_layer_that_is_no_number_is_named(folder):
+    model = em.load_minilm(folder)
+    with pytest.raises(ValueError, match="^last must be a whole number from 1 to 2, got 0"):
+        em.layers(model, np.zeros((1, 1, 24), np.float32), 1, 0)
+
+
+def test_the_model_of_characters_starts_with_the_stated_spreads():
+    E, W1, b1, W2, b2 = em.NextCharacter(50, 40).init(5, 300, np.random.default_rng(0))
+    assert_allclose([E.std(), W1.std() * math.sqrt(200), W2.std() * math.sqrt(300)], [0.5, 2**0.5, 0.5], rtol=0.05)
+    assert not b1.any() and not b2.any()
+
+
+def test_a_hidden_unit_at_zero_passes_no_gradient():
+    net = em.NextCharacter(5, 2)
+    params = net.init(3, 4, np.random.default_rng(0))
+    params.W1[1] = 0
+    X, target = np.array([[0.0, 1, 2], [4, 3, 1]]), np.array([[3.0], [0]])
+    _, gradient = net.backward(params, X, target, net.encode(params, X), None)
+    assert gradient.b1[1] == 0 and not gradient.W1[1].any() and gradient.b1.any()

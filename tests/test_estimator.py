@@ -421,3 +421,11 @@ def test_the_old_name_of_the_learning_rate_warns_and_works():
         old = SparseAutoencoder(5, alpha=0.1, **options).fit(X)
     new = SparseAutoencoder(5, learning_rate=0.1, **options).fit(X)
     assert_array_equal(old.params_.W1, new.params_.W1)
+
+
+@pytest.mark.parametrize("solver", ["adam", "gradient_descent"])
+def test_a_bad_rate_is_called_by_the_name_it_was_given(solver):
+    with pytest.warns(FutureWarning, match="learning_rate"), pytest.raises(ValueError, match="^alpha must be a finite"):
+        SparseAutoencoder(2, solver=solver, alpha=-1.0).fit(digits(20)[0])
+    with pytest.raises(ValueError, match="^learning_rate must be a finite"):
+        SparseAutoencoder(2, solver=solver, learning_rate=-1.0).fit(digits(20)[0])

@@ -137,3 +137,20 @@ def test_each_classic_mistake_is_found(mistake):
     check = saelib.check_gradient(cost_and_gradient, saelib.pack(params))
     assert check.passed == (mistake is None)
     assert mistake is None or check.error > 1e-3
+
+
+@pytest.mark.parametrize(
+    "call, words",
+    [
+        (lambda: saelib.numerical_gradient(np.sum, "high"), "theta must be an array of real numbers"),
+        (lambda: saelib.numerical_gradient(np.sum, [0, 1, np.nan]), r"theta must be finite, but theta\[2\] is not"),
+        (
+            lambda: saelib.numerical_gradient(lambda t: 0.0 if t[0] > 1 else "low", [1.0]),
+            r"J\(theta\) must be a number, got str 'low'",
+        ),
+        (lambda: saelib.check_gradient(lambda t: (0.0, "up"), [1.0]), "gradient must be an array of real numbers"),
+    ],
+)
+def test_the_argument_that_is_no_number_is_named(call, words):
+    with pytest.raises(ValueError, match=f"^{words}"):
+        call()

@@ -13,7 +13,7 @@ import pytest
 from numpy.testing import assert_array_equal
 
 import saelib
-from saelib import nets, sparse_coding
+from saelib import estimator, nets, sparse_coding
 
 RNG = np.random.default_rng(0)
 X = RNG.uniform(size=(12, 5))
@@ -168,3 +168,17 @@ def test_adam_comes_back_with_a_state_whose_parts_belong_together(net, start):
             assert rest.state.t == 6
         reached.append(state.t)
     assert reached == sorted(reached) and set(reached) == {0, 1, 2, 3, 4, 5, 6}
+
+
+@pytest.mark.parametrize("solver", ["lbfgs", "adam"])
+def test_the_warning_of_an_interrupt_names_the_line_that_called_fit(solver, monkeypatch):
+    train = getattr(saelib, solver)
+
+    def stopped_by_control_c(*args, **options):
+        params, history = train(*args, **options)
+        return params, history._replace(stopped="interrupted")
+
+    monkeypatch.setattr(estimator, solver, stopped_by_control_c)
+    with pytest.warns(UserWarning, match="^Training was interrupted; the parameters so far are kept.$") as told:
+        saelib.SparseAutoencoder(2, solver=solver, max_iter=1).fit(X)
+    assert [warning.filename for warning in told] == [__file__]

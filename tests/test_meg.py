@@ -201,3 +201,8 @@ def test_averages_of_single_numbers_and_of_float32():
 def test_bad_input_is_named(call, words):
     with pytest.raises(ValueError, match=words):
         call()
+
+
+def test_rows_that_are_all_equal_are_named():
+    with pytest.raises(ValueError, match="^X must differ from row to row; all rows are equal$"):
+        meg.standardized(np.full((3, 2), 0.1 + 0.2))

@@ -234,3 +234,32 @@ def test_float32_codes_are_measured_as_exactly_as_float64(measure):
 def test_bad_input_is_named(call, message):
     with pytest.raises(ValueError, match=message):
         call(codes())
+
+
+@pytest.mark.parametrize(
+    "measure", [kurtosis, population_sparsity, lifetime_sparsity, active_share, dead_units], ids=lambda f: f.__name__
+)
+def test_codes_that_are_no_matrix_are_called_by_their_name(measure):
+    with pytest.raises(ValueError, match=r"^A must be a matrix of shape \(samples, features\)"):
+        measure(np.zeros(3))
+
+
+def test_few_units_or_samples_are_named_with_the_matrix():
+    for measure, A in ((population_sparsity, np.ones((3, 1))), (lifetime_sparsity, np.ones((1, 3)))):
+        with pytest.raises(ValueError, match="^A must have at least two"):
+            measure(A)
+
+
+def test_errors_of_float32_are_added_in_double_precision():
+    rng = np.random.default_rng(4)
+    X, X_hat = (rng.standard_normal((500, 7)).astype(np.float32) for _ in range(2))
+    error = np.square(X - X_hat)
+    assert squared_error(X, X_hat) == pytest.approx(error.sum(dtype=float) / 500, rel=1e-12)
+    total = np.square(X - X.mean(axis=0, dtype=float)).sum()
+    assert fvu(X, X_hat) == pytest.approx(error.sum(dtype=float) / total, rel=1e-12)
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_similarities_have_the_type_of_the_atoms(dtype):
+    similarity, _ = match_atoms(np.eye(3, dtype=dtype), np.eye(2, 3, dtype=dtype))
+    assert similarity.dtype == dtype and similarity.tolist() == [1, 1, 0]

@@ -9,7 +9,7 @@ import pytest
 
 import saelib
 from saelib import nets
-from saelib.architecture import check_architecture, flatten, leaves, unflatten
+from saelib.architecture import check_architecture, flatten, leaves, named_leaves, unflatten
 from saelib.nets import _latents
 from saelib.nets.deep import DeepParams, Layer
 from saelib.nets.gated import GatedParams
@@ -132,7 +132,7 @@ def test_a_fast_form_that_computes_something_else_is_reported():
             return nets.Sigmoid, tuple(self)
 
     rng = np.random.default_rng(3)
-    with pytest.raises(ValueError, match="its fast form does not compute the same"):
+    with pytest.raises(ValueError, match="^Wrong: its fast form does not compute the same"):
         check_architecture(Wrong(0.1, 0.2, 3.0), rng.uniform(0.1, 0.9, (9, 4)), rng)
 
 
@@ -604,6 +604,7 @@ def test_the_misfit_is_named(net, params, X, target, sentence):
         (nets.BatchTopK(6.0), JUMP, ROWS),
         (nets.BatchTopK(0.2), JUMP, ROWS),
         (nets.Matryoshka(2, (5,)), JUMP, ROWS),
+        (nets.Matryoshka(2, ()), JUMP, ROWS),
         (nets.Deep((3,), loss="cross entropy"), DEEP, np.round(ROWS * np.arange(1, 5) / 2)),
     ],
     ids=kind_or_sentence,
@@ -644,3 +645,219 @@ def test_parameters_of_another_kind_are_one_clear_error(net, wrong):
         net.check(params, X, X)
     with pytest.raises(ValueError):
         adam(net, params, [X])
+
+
+# --- the parts of the contract, one by one ----------------------------------------------------------------------
+@pytest.mark.parametrize("output", ["linear", "sigmoid"])
+@pytest.mark.parametrize("cls", [nets.Contractive, nets.Tied])
+def test_a_reconstruction_is_the_formulas(cls, output):
+    X, (W1, b1, W2, b2), _ = drawn(cls)
+    tied = cls is nets.Tied
+    params = nets.tied.TiedParams(W1, b1, b2) if tied else saelib.Params(W1, b1, W2, b2)
+    net = cls(0.1, output)
+    A = net.encode(params, X).A
+    np.testing.assert_allclose(A, 1 / (1 + np.exp(-X @ W1.T - b1)), rtol=1e-13)
+    Z3 = A @ (W1 if tied else W2.T) + b2
+    np.testing.assert_allclose(net.decode(params, A), Z3 if output == "linear" else 1 / (1 + np.exp(-Z3)), rtol=1e-12)
+
+
+def test_the_codes_of_the_toy_model_are_linear():
+    rng = np.random.default_rng(0)
+    X, params = rng.normal(size=(5, 4)), nets.Toy().init(4, 2, rng)
+    Z, A = nets.Toy().encode(params, X)
+    np.testing.assert_array_equal(Z, X @ params.W.T)
+    np.testing.assert_array_equal(A, Z)
+
+
+def test_only_a_frozen_decoder_is_projected():
+    _, four, rng = drawn(nets.Gated)
+    params = GatedParams(*four[:2], np.zeros(6), np.zeros(6), *four[2:])
+    gradient = params._replace(W2=rng.normal(size=(4, 6)))
+    assert nets.Gated(0.1, frozen=False).project(params, gradient) is gradient
+    held = nets.Gated(0.1).project(params, gradient)
+    np.testing.assert_allclose(np.sum(held.W2 * params.W2, axis=0), 0, atol=1e-12)
+    np.testing.assert_array_equal(nets.Gated(0.1, frozen=False).constrain(params).W2, params.W2)
+
+
+@pytest.mark.parametrize("net", [n for n in nets.examples() if hasattr(n, "revive")], ids=repr)
+def test_rows_are_drawn_for_revival_by_their_squared_errors(net, monkeypatch):
+    rng = np.random.default_rng(0)
+    X, params, asked = rng.normal(size=(12, 6)), net.init(6, 5, rng), []
+    revive = _latents.revive
+
+    def seen(four, dead, X, loss, rng):
+        asked.append(loss)
+        return revive(four, dead, X, loss, rng)
+
+    monkeypatch.setattr(_latents, "revive", seen)
+    _, fresh = net.revive(params, [0, 1, 0, 0, 1], X, rng)
+    X_hat = net.decode(params, net.encode(params, X).A)
+    np.testing.assert_allclose(asked, [[sum((x - y) ** 2) for x, y in zip(X, X_hat, strict=True)]], rtol=1e-12)
+    assert all(new.dtype == bool for new in leaves(fresh))
+
+
+def added(terms):
+    """Return the sum of float32 terms in double precision."""
+    assert terms.dtype == np.float32
+    return np.sum(terms, dtype=float)
+
+
+def lengths_of(W2):
+    return np.sqrt(np.sum(W2 * W2, axis=0))
+
+
+def price_of(net, params, X, codes):
+    """Return what a net adds to half the squared error."""
+    match net:
+        case nets.ReluL1():
+            return net.mu * added(codes.A.sum(axis=0) * lengths_of(params.W2))
+        case nets.Gated():
+            G = np.clip(codes.Z, 0, None)
+            return added((net.decode(params, G) - X) ** 2) / 2 + net.mu * added(G.sum(axis=0) * lengths_of(params.W2))
+        case nets.Contractive():
+            slope = codes.A * codes.rest
+            return net.lam * added(np.sum(slope**2, axis=0) * np.sum(params.W1 * params.W1, axis=1))
+    return 0.0
+
+
+@pytest.mark.parametrize(
+    "net",
+    [
+        *(nets.ReluL1(0.0), nets.ReluL1(50.0), nets.Gated(0.0), nets.Gated(50.0), nets.Contractive(0.0)),
+        *(nets.Contractive(50.0), nets.JumpReLU(0.1), nets.TopK(3), nets.BatchTopK(3), nets.Matryoshka(3, ())),
+        *(nets.Tied(), nets.Toy(), nets.Toy(0.5), nets.Sigmoid(output="linear"), nets.Deep((4,), output="linear")),
+    ],
+    ids=repr,
+)
+def test_the_loss_of_float32_rows_is_added_in_double_precision(net):
+    rng = np.random.default_rng(0)
+    X = rng.normal(size=(99, 6)).astype(np.float32)
+    params = net.init(6, 5, rng, dtype=np.float32)
+    codes = net.encode(params, X)
+    error = net.decode(params, codes.A) - X
+    squares = net.weights(6).astype(np.float32) * error**2 if isinstance(net, nets.Toy) else error**2
+    price = np.zeros((), bool) if isinstance(net, nets.TopK | nets.BatchTopK) else np.zeros(5)
+    price = 0.0 if isinstance(net, nets.JumpReLU) else price
+    loss, gradient = net.backward(params, X, X, codes, price)
+    assert loss == pytest.approx(added(squares) / 2 + price_of(net, params, X, codes), rel=1e-11)
+    assert all(P.dtype == np.float32 for P in leaves(gradient))
+
+
+def test_sums_of_float32_over_rows_and_weights_are_in_double_precision():
+    rng = np.random.default_rng(0)
+    X, net, deep = rng.normal(size=(999, 6)).astype(np.float32), nets.Sigmoid(), nets.Deep((40,), lam=2.0)
+    codes = net.encode(net.init(6, 5, rng, dtype=np.float32), X)
+    wanted = [P.astype(float).sum(axis=0) for P in (codes.A, codes.rest)]
+    np.testing.assert_allclose(net.summary(codes), wanted, rtol=1e-13)
+    params = deep.init(60, 30, rng, dtype=np.float32)
+    wanted = sum(added(W**2) for part in params for W, _ in part)
+    assert deep.decay(params)[0] == pytest.approx(wanted, rel=1e-13)
+
+
+# --- the list of nets -------------------------------------------------------------------------------------------
+def test_every_net_that_is_found_has_a_name_and_examples():
+    found = nets.discover()
+    assert {"Sigmoid", "TopK", "Gated", "Deep", "Toy"} <= found.keys() and "JumpParams" not in found
+    assert {type(net) for net in nets.examples()} == set(found.values())
+    assert all(getattr(nets, name) is cls for name, cls in found.items())
+    assert set(dir(nets)) >= {*found, "discover", "examples"} and dir(nets) == sorted(dir(nets))
+
+
+def test_what_is_no_net_is_no_attribute(monkeypatch):
+    with pytest.raises(AttributeError, match="^module 'saelib.nets' has no attribute 'Nothing'$"):
+        nets.Nothing  # noqa: B018
+    monkeypatch.setattr(nets, "discover", lambda: {"_Private": nets.sigmoid.Sigmoid})
+    assert not hasattr(nets, "_Private")
+
+
+# --- what `check_architecture` and the packing of parameters insist on ------------------------------------------
+def broken(base, **methods):
+    """Return a class of nets with other methods, which survive pickling as what they were made of."""
+    return type("Broken", (base,), methods | {"__reduce__": lambda self: (base, tuple(self))})
+
+
+def insisted(net, rows=9, seed=0):
+    rng = np.random.default_rng(seed)
+    with pytest.raises(ValueError) as caught:
+        check_architecture(net, rng.uniform(0.1, 0.9, (rows, 4)), rng)
+    return str(caught.value)
+
+
+def not_finite(self, *arguments):
+    loss, gradient = nets.ReluL1.backward(self, *arguments)
+    return loss, gradient._replace(b1=gradient.b1 * np.nan)
+
+
+def in_double_precision(self, params, X):
+    codes = nets.ReluL1.encode(self, params, X)
+    return codes._replace(A=codes.A.astype(float))
+
+
+@pytest.mark.parametrize(
+    "methods, sentence",
+    [
+        ({"decode": lambda self, p, A: nets.ReluL1.decode(self, p, A)[:, :1]}, "reconstructions have shape (9, 1)"),
+        ({"backward": not_finite}, "cost or gradient is not finite"),
+        ({"encode": in_double_precision}, "codes of float32 come as float64"),
+    ],
+    ids=["reconstructions", "finite", "float32"],
+)
+def test_what_a_net_does_not_keep_is_named_with_it(methods, sentence):
+    assert insisted(broken(nets.ReluL1, **methods)(0.1)).startswith(f"Broken: {sentence}")
+
+
+@pytest.mark.parametrize("rows", [2, 4, 9])
+def test_blocks_that_do_not_add_up_are_reported(rows):
+    net = broken(nets.BatchTopK, additive=True)(1.0)
+    assert insisted(net, rows) == "Broken: blocks of rows do not add up to the whole"
+
+
+def test_a_net_may_have_more_units_than_asked_for():
+    """Its shapes cannot be told from the number of its parameters."""
+
+    def init(self, n, h, rng, *, dtype=np.float64):
+        return nets.ReluL1.init(self, n, max(h, 3), rng, dtype=dtype)
+
+    rng = np.random.default_rng(3)
+    assert check_architecture(broken(nets.ReluL1, init=init)(0.1), rng.uniform(0.1, 0.9, (9, 4)), rng) < 2e-8
+
+
+def test_a_net_is_tried_near_its_start_but_not_at_it():
+    seen = []
+
+    def init(self, n, h, rng, *, dtype=np.float64):
+        seen.append(nets.ReluL1.init(self, n, h, rng, dtype=dtype))
+        return seen[-1]
+
+    def constrain(self, params):
+        seen.append(params)
+        return params
+
+    rng = np.random.default_rng(3)
+    check_architecture(
+        broken(nets.ReluL1, init=init, constrain=constrain)(0.1), rng.uniform(size=(6, 4)), rng, n_hidden=60
+    )
+    start, tried = flatten(seen[0]), flatten(seen[1])
+    assert (tried - start).std() == pytest.approx(0.1 * (np.abs(start).mean() + 0.1), rel=0.15)
+    assert len(set(tried - start)) > start.size / 2
+
+
+def test_leaves_are_called_by_their_fields():
+    nested = Nested(saelib.init_params(5, 4, np.random.default_rng(0)), (Nested(np.ones(2), 3.0),))
+    names = ["first.W1", "first.b1", "first.W2", "first.b2", "second.0.first", "second.0.second"]
+    assert [name for name, _ in named_leaves(nested)] == names
+
+
+@pytest.mark.parametrize(
+    "call, words",
+    [
+        (lambda: flatten(Nested("a", "b")), "params must be an array of real numbers, got ndarray array"),
+        (lambda: flatten(np.ones(3)), "params must be a NamedTuple of arrays, got ndarray"),
+        (lambda: unflatten(np.ones(3), np.ones(3)), "like must be a NamedTuple of arrays, got ndarray"),
+        (lambda: unflatten("a", Nested(1.0, 2.0)), "theta must be an array of real numbers, got ndarray array"),
+        (lambda: unflatten(np.ones(3), Nested(1.0, 2.0)), r"theta must be a vector of 2 numbers .* got shape \(3,\)"),
+    ],
+)
+def test_what_cannot_be_packed_is_named(call, words):
+    with pytest.raises(ValueError, match=f"^{words}"):
+        call()

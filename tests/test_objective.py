@@ -641,3 +641,19 @@ def test_what_does_not_fit_any_net_is_said():
         saelib.Objective(nets.ReluL1(-1.0), X)(theta)
     with pytest.raises(ValueError, match="theta must be a vector of"):
         saelib.Objective(nets.Sigmoid(), X[:, :3])(theta)
+
+
+def test_a_step_writes_into_the_codes_of_the_step_before():
+    params, X = problem(12, 4, 3, seed=9)
+    step = module.Step(nets.Sigmoid())
+    step(params, X, X, None)
+    first = step.spare[12][0]
+    step(params, X, X, None)
+    assert all(one is other for one, other in zip(first, step.spare[12][0], strict=True))
+
+
+def test_the_fast_form_of_float32_stays_in_float32():
+    params, X = problem(12, 4, 3, seed=9)
+    params = saelib.Params(*(P.astype(np.float32) for P in params))
+    codes = nets.Sigmoid().fast(params).encode(X.astype(np.float32))
+    assert codes.A.dtype == codes.rest.dtype == np.float32

@@ -226,3 +226,14 @@ def test_a_cutoff_that_lets_nothing_pass_is_named(f0):
     image = np.random.default_rng(0).uniform(size=(16, 16))
     with pytest.raises(ValueError, match=f"f0 must let some frequency of the image pass, but {f0:g} leaves nothing"):
         whiten_image(image, f0=f0)
+
+
+@pytest.mark.parametrize("steps, constant", [(0, True), (4, True), (4.5, False), (5, False)])
+def test_an_image_is_constant_when_it_varies_by_four_rounding_errors_at_most(steps, constant):
+    image = np.full((6, 6), 0.75)
+    image[2, 3] += steps * np.finfo(float).eps
+    if constant:
+        with pytest.raises(ValueError, match="^image must not be constant, got 0.75 at every pixel"):
+            whiten_image(image)
+    else:
+        assert whiten_image(image).std() == pytest.approx(1)

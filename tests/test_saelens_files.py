@@ -238,3 +238,67 @@ def test_half_precision_is_computed_in_float32(tmp_path):
     _, params = saelib.load_saelens(tmp_path)
     assert {P.dtype for P in leaves(params)} == {np.dtype(np.float32)}
     np.testing.assert_allclose(params.threshold, np.exp(weights["log_threshold"]), rtol=2e-3)
+
+
+# --- what SAELens does beside the network -------------------------------------------------------------------------
+def with_settings(folder, **settings):
+    """Change settings of a folder; None takes one away."""
+    config = json.loads((folder / "cfg.json").read_text()) | settings
+    (folder / "cfg.json").write_text(json.dumps({name: v for name, v in config.items() if v is not None}))
+    return saelib.load_saelens(folder)
+
+
+def test_gates_of_an_input_that_is_not_centered_compute_the_same(tmp_path):
+    rng = np.random.default_rng(0)
+    X, (W1, b1, W2, _) = rng.normal(size=(6, 5)), saelib.init_params(5, 7, rng)
+    r_mag, b_mag, b2 = rng.normal(size=7), rng.normal(size=7), rng.normal(size=5)
+    params = nets.gated.GatedParams(W1, b1 + rng.normal(size=7), r_mag, b_mag, W2, b2)
+    saelib.save_saelens(nets.Gated(0.1), params, tmp_path)
+    net, moved = with_settings(tmp_path, apply_b_dec_to_input=False)
+    codes = net.encode(moved, X)
+    np.testing.assert_allclose(codes.Z, X @ W1.T + params.b_gate, atol=1e-12)
+    np.testing.assert_allclose(codes.M, X @ W1.T * np.exp(r_mag) + b_mag, atol=1e-12)
+
+
+def test_batchtopk_is_rescaled_where_nothing_is_said_of_it(tmp_path):
+    shutil.copytree(DATA / "saelens" / "batchtopk-checkpoint", tmp_path, dirs_exist_ok=True)
+    _, said = with_settings(tmp_path, rescale_acts_by_decoder_norm=True)
+    _, unsaid = with_settings(tmp_path, rescale_acts_by_decoder_norm=None)
+    _, plain = with_settings(tmp_path, rescale_acts_by_decoder_norm=False)
+    np.testing.assert_array_equal(unsaid.W1, said.W1)
+    np.testing.assert_allclose(np.linalg.norm(unsaid.W2, axis=0), 1, rtol=1e-6)
+    assert np.abs(plain.W1 - said.W1).max() > 0.01
+
+
+def test_a_batchtopk_may_keep_less_than_one_latent_of_a_row(tmp_path):
+    shutil.copytree(DATA / "saelens" / "batchtopk-checkpoint", tmp_path, dirs_exist_ok=True)
+    assert with_settings(tmp_path, k=0.5)[0] == nets.BatchTopK(0.5)
+
+
+@pytest.mark.parametrize("scaling, fits", [("none", True), ("expected_average_only_in", True), (True, True), ("x", 0)])
+def test_the_scaling_of_inputs_is_left_to_the_caller_or_refused(tmp_path, scaling, fits):
+    shutil.copytree(DATA / "saelens" / "standard", tmp_path, dirs_exist_ok=True)
+    if fits:
+        assert type(with_settings(tmp_path, normalize_activations=scaling)[0]) is nets.ReluL1
+    else:
+        with pytest.raises(ValueError, match="inputs normalized by 'x' are not supported$"):
+            with_settings(tmp_path, normalize_activations=scaling)
+
+
+def test_the_settings_that_are_written(tmp_path):
+    net = nets.TopK(2)
+    saelib.save_saelens(net, net.init(5, 7, np.random.default_rng(0), dtype=np.float32), tmp_path)
+    config = json.loads((tmp_path / "cfg.json").read_text())
+    assert config.pop("metadata").keys() == {"sae_lens_version"}
+    assert config == {
+        "architecture": "topk",
+        "d_in": 5,
+        "d_sae": 7,
+        "dtype": "float32",
+        "device": "cpu",
+        "apply_b_dec_to_input": True,
+        "normalize_activations": "none",
+        "reshape_activations": "none",
+        "k": 2,
+        "rescale_acts_by_decoder_norm": False,
+    }

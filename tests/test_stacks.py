@@ -157,3 +157,39 @@ def test_a_classifier_names_what_does_not_fit():
 def test_the_long_runs_are_there():
     runs = stacks.reference_runs()
     assert len(runs["recipes"]) == 24 and len(runs["faces"]["pca"]) == 5
+
+
+def test_joined_layers_are_the_layers_that_were_given():
+    W1, b1, W2, b2 = params = saelib.init_params(6, 4, np.random.default_rng(0))
+    encoder, decoder = stacks.unroll([params])
+    assert encoder == (Layer(W1, b1),) and decoder == (Layer(W2, b2),)
+
+
+def test_the_classifiers_codes_say_what_the_last_hidden_layer_was_computed_from():
+    rng = np.random.default_rng(0)
+    net, X = stacks.Classifier((4, 3), "tanh"), rng.normal(size=(6, 5))
+    params = net.init(5, 2, rng)
+    Z, A, below = net.encode(params, X)
+    assert_allclose(np.tanh(Z), A)
+    assert_allclose(Z, below[1] @ params.layers[1].W.T)
+
+
+def test_the_classifiers_loss_of_float32_rows_is_added_in_double_precision():
+    rng = np.random.default_rng(0)
+    net, X, T = (
+        stacks.Classifier(()),
+        rng.normal(size=(50, 5)).astype(np.float32),
+        rng.dirichlet(np.ones(30), size=50).astype(np.float32),
+    )
+    params = stacks.Stack((Layer(rng.normal(size=(30, 5)).astype(np.float32), np.zeros(30, np.float32)),))
+    Z = X @ params.layers[0].W.T
+    Z = Z - Z.max(axis=1, keepdims=True)
+    wanted = np.sum(np.log(np.exp(Z).sum(axis=1, dtype=float))) - np.sum(T * Z, dtype=float)
+    assert net.backward(params, X, T, net.encode(params, X), None)[0] == pytest.approx(wanted, rel=1e-12)
+
+
+def test_squared_weights_of_float32_are_added_in_double_precision():
+    net = stacks.Classifier((30,), lam=2.0)
+    params = net.init(40, 10, np.random.default_rng(0), dtype=np.float32)
+    wanted = sum(np.sum(W**2, dtype=float) for W, _ in params.layers)
+    assert net.decay(params)[0] == pytest.approx(wanted, rel=1e-13)

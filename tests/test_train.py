@@ -20,6 +20,7 @@ from threadpoolctl import threadpool_limits
 import saelib
 from saelib import nets, train
 from saelib.architecture import flatten
+from saelib.progress import progress_bar
 
 pytestmark = pytest.mark.filterwarnings("error")
 OPTIONS = {"lam": 1e-3, "rho": 0.1, "beta": 0.5}
@@ -649,3 +650,46 @@ def test_single_precision_leaves_the_plateau_of_nearly_equal_units(m):
     history = saelib.lbfgs(nets.Sigmoid(lam=1e-4, rho=0.01, beta=3.0), params, X, max_iter=60)[1]
     assert history.stopped == "max_iter"
     assert history.cost[-1] < 0.99 * history.cost[12]
+
+
+@pytest.mark.parametrize("tol", [0.02, 0.2])
+def test_adam_has_converged_when_a_report_differs_by_a_share_of_its_cost(tol):
+    params, X = small_problem()
+    batches, net = [X] * 200, nets.Sigmoid(0.0, 0.1, 0.0, output="linear")
+    _, whole = saelib.adam(net, params, batches, learning_rate=0.02, report=5)
+    before, after = whole.cost[:-1], whole.cost[1:]
+    last = 2 + np.flatnonzero(np.abs(before - after) <= tol * after)[0]  # so many reports
+    assert last < len(whole.cost) and after.max() < 0.9
+    _, descent = saelib.adam(net, params, batches, learning_rate=0.02, report=5, tol=tol)
+    assert descent.stopped == "converged"
+    assert_array_equal(descent.cost, whole.cost[:last])
+
+
+def test_the_bar_of_adam_knows_how_many_batches_there_are(monkeypatch):
+    params, X = small_problem()
+    bars = []
+
+    def bar(*arguments):
+        bars.append(arguments)
+        return progress_bar(*arguments)
+
+    monkeypatch.setattr(train, "progress_bar", bar)
+    saelib.adam(NET, params, [X] * 3)
+    saelib.adam(NET, params, iter([X] * 3))
+    assert bars == [(3, "Adam", False), (None, "Adam", False)]
+
+
+def test_adam_keeps_what_a_net_remembers_in_its_parameters():
+    rng = np.random.default_rng(0)
+    net, X = nets.BatchTopK(2, rate=0.25), rng.normal(size=(10, 4))
+    start = net.init(4, 6, rng)
+    A = net.encode(start, X).A
+    params, _ = saelib.adam(net, start, [X])
+    assert params.threshold == pytest.approx(0.25 * A[A > 0].min(), rel=1e-12)
+
+
+def test_lbfgs_that_begins_at_the_lowest_point_has_converged():
+    net, params = nets.Tied(), nets.tied.TiedParams(np.zeros((2, 3)), np.zeros(2), np.zeros(3))
+    found, history = saelib.lbfgs(net, params, np.zeros((5, 3)))
+    assert history.stopped == "converged" and history.cost.tolist() == [0]
+    assert_same(found, params)

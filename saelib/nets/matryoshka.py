@@ -1,5 +1,6 @@
 """Latents in nested groups, each of which has to reconstruct on its own (Bussmann et al., 2025)."""
 
+from itertools import pairwise
 from typing import NamedTuple
 
 import numpy as np
@@ -29,7 +30,7 @@ class Matryoshka(NamedTuple):
     def check(self, params, X, target):
         BatchTopK(self.k, dead_after=self.dead_after, rate=self.rate).check(params, X, target)
         widths = [whole_number(w, "widths") for w in self.widths]
-        if any(a >= b for a, b in zip(widths, [*widths[1:], len(params.b1)], strict=True)):
+        if any(a >= b for a, b in pairwise([*widths, len(params.b1)])):
             raise ValueError(f"widths must increase and stay below {len(params.b1)}, got {self.widths}")
 
     def backward(self, params, X, target, codes, price):
