@@ -36,7 +36,7 @@ def number_of_threads(n_jobs):
 def map_blocks(function, m, n_jobs):
     """Return the rows that ``function`` gives for each block of m rows, one below the other, computed by threads."""
     blocks = blocks_of(m)
-    with one_blas_thread(), threads(min(number_of_threads(n_jobs), len(blocks))) as run:
+    with threads(min(number_of_threads(n_jobs), len(blocks))) as run:
         return np.concatenate(list(run(function, blocks)))
 
 
@@ -44,7 +44,8 @@ def map_blocks(function, m, n_jobs):
 def threads(count):
     """Lend a function like `map` whose items ``count`` threads share, this one among them; BLAS keeps to one thread."""
     if count == 1:
-        yield map
+        with one_blas_thread():
+            yield map
         return
     with one_blas_thread(), ThreadPoolExecutor(count - 1) as pool:
 

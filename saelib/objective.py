@@ -14,7 +14,7 @@ from threading import Event
 import numpy as np
 
 from ._checks import as_floats, as_matrix, as_rows, function, positive, whole_number
-from ._workplace import blocks_of, number_of_threads, one_blas_thread, threads
+from ._workplace import blocks_of, number_of_threads, threads
 from .architecture import flatten, leaves, unflatten
 
 LANES = 8  # every LANES-th block is added up in one lane, however many threads there are: the sums are the same
@@ -115,11 +115,8 @@ class Objective:
         """Return the cost (float) and its gradient, a vector of the dtype in which ``X`` is computed."""
         params = self.params(theta)
         self._check(params)
-        with one_blas_thread() if len(self.blocks) > 1 else nullcontext():
-            if self.run is not None:
-                return self._elsewhere(params, self.run)
-            with threads(self.n_jobs) as run:
-                return self._two_passes(params, run)
+        with threads(self.n_jobs) if len(self.blocks) > 1 else nullcontext(map) as run:
+            return self._two_passes(params, run) if self.run is None else self._elsewhere(params, self.run)
 
     def cost(self, theta):
         """Return the cost alone, without saving the time that the gradient takes."""

@@ -61,6 +61,7 @@ NUMBER = re.compile(r"(?<![\w.])[-+\u2212]?(?:\d+\.\d+|\.\d+|\d+)(?:[eE][-+]?\d+
 PICTURE = re.compile(r"data:image/(?:png|jpeg|webp);base64,([A-Za-z0-9+/=\s]+)")
 DRAWING = re.compile(r"(<svg\b.*?</svg>)", re.S)
 COMMENT = re.compile(r"<!--(.*?)-->", re.S)
+LABEL = re.compile(r'\baria-label="[^"]*"')  # says what is seen, in words and numbers
 TAG = re.compile(r"(<(?!!--)[^>]*>)")
 CHANCE_ID = re.compile(r"\b[a-z][0-9a-f]{10}\b")  # Matplotlib's names for clip paths and markers
 COLOR = re.compile(r"#([0-9a-f]{2})([0-9a-f]{2})([0-9a-f]{2})\b", re.I)
@@ -208,7 +209,9 @@ def drawing_problem(stored, now, limits):
     nearly = limits | {"rtol": 0.0, "atol": limits["svg_atol"]}
     for k, (a, b) in enumerate(zip(*parts, strict=True)):
         if k % 2:  # a tag
-            why = text_problem(_with_color_numbers(a), _with_color_numbers(b), nearly, whole_numbers_exact=False)
+            tags = [_with_color_numbers(LABEL.sub("", tag)) for tag in (a, b)]
+            why = text_problem(*("".join(LABEL.findall(tag)) for tag in (a, b)), limits)
+            why = why or text_problem(*tags, nearly, whole_numbers_exact=False)
         else:
             why = text_problem(a, b, limits)
         if why:

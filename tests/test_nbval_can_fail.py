@@ -569,6 +569,14 @@ def test_drawings(old, new, agrees):
     assert (markup_problem(page.format(SVG), page.format(SVG.replace(old, new)), LIMITS) is None) == agrees
 
 
+def test_what_a_drawing_is_said_to_show_is_compared_as_text():
+    drawn = '<svg aria-label="Unit 3: the cost is 0.8." role="img"><path d="M 10 20"/></svg>'
+    other, off = drawn.replace("0.8", "0.9"), LIMITS | {"svg_atol": 5}
+    assert "0.8 became 0.9" in drawing_problem(drawn, other, off)
+    assert drawing_problem(drawn, other, LIMITS | {"atol": 0.11}) is None
+    assert drawing_problem(drawn, drawn.replace("Unit 3", "Unit 4"), LIMITS | {"atol": 2})
+
+
 @pytest.mark.parametrize(
     ("old", "new", "agrees"),
     [
