@@ -8,8 +8,9 @@ computed by that, in memory that is used again.
 import re
 from collections import deque
 from contextlib import nullcontext
-from functools import partial
+from functools import cache, partial
 from threading import Event
+from typing import Any
 
 import numpy as np
 
@@ -29,7 +30,7 @@ class Plain:
     def __init__(self, net, params):
         self.net, self.params = net, params
 
-    def work(self, rows):
+    def work(self, rows) -> Any:
         """Return memory for one thread and blocks of so many rows."""
 
     def encode(self, X, codes=None):
@@ -51,7 +52,18 @@ class Plain:
 
 def form_of(net, params):
     """Return what computes the two passes of ``net`` at ``params``."""
-    return net.fast(params) if hasattr(net, "fast") else Plain(net, params)
+    return net.fast(params) if has_fast(type(net)) else Plain(net, params)
+
+
+@cache
+def has_fast(kind):
+    """Return whether a class of nets has a `fast` form that no subclass has made untrue by changing an equation."""
+
+    def place(name):
+        return next((i for i, cls in enumerate(kind.__mro__) if name in vars(cls)), len(kind.__mro__))
+
+    changed = min(place(name) for name in ("encode", "decode", "summary", "backward"))
+    return hasattr(kind, "fast") and place("fast") <= changed
 
 
 class Objective:
@@ -286,8 +298,9 @@ class Step:
         summary = sum(form.summary(one) for one in codes)
         mean, dead = summary / m, False
         if hasattr(net, "remember"):
+            before = params
             params, memory, mean = net.remember(params, memory, mean)
-            form, dead = form_of(net, params), mean == 0
+            form, dead = form if params is before else form_of(net, params), mean == 0
         penalty, price = net.penalty(mean)
 
         def gradient_of(part, codes, work):

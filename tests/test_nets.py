@@ -14,7 +14,8 @@ from saelib.nets import _latents
 from saelib.nets.deep import DeepParams, Layer
 from saelib.nets.gated import GatedParams
 from saelib.nets.jumprelu import JumpParams
-from saelib.nets.topk import keep_largest
+from saelib.nets.topk import KeptOnly, keep_largest
+from saelib.objective import Plain, form_of
 from saelib.train import Minibatches, Objective, adam
 
 REFERENCE = json.loads((Path(__file__).parent / "data" / "saelens.json").read_text())["cases"]
@@ -121,6 +122,50 @@ def test_a_wrong_gradient_does_not_pass(wrong):
 
     rng = np.random.default_rng(3)
     assert check_architecture(Wrong(0.1), rng.uniform(0.1, 0.9, (9, 4)), rng) > 1e-3
+
+
+def test_a_subclass_that_changes_an_equation_is_computed_as_it_stands():
+    class Frozen(nets.ReluL1):
+        def backward(self, *arguments):
+            loss, gradient = nets.ReluL1.backward(self, *arguments)
+            return loss, gradient._replace(W2=0 * gradient.W2)
+
+    class Renamed(nets.ReluL1):
+        pass
+
+    rng = np.random.default_rng(5)
+    X, params = rng.normal(size=(7, 4)), nets.ReluL1(0.1).init(4, 6, rng)
+    for net, moves in ((Frozen(0.1), False), (Renamed(0.1), True), (nets.ReluL1(0.1), True)):
+        assert isinstance(form_of(net, params), Plain) and (type(form_of(net, params)) is not Plain) == moves
+        gradient = unflatten(Objective(net, X, like=params)(flatten(params))[1], params)
+        assert np.any(gradient.W1) and np.any(gradient.W2) == moves
+
+
+def test_of_many_latents_the_kept_ones_alone_are_computed_and_nothing_else_changes():
+    for seed, h, k, k_aux in ((0, 1024, 8, 0), (1, 1024, 64, 40), (2, 1500, 1, 3000)):
+        rng = np.random.default_rng(seed)
+        net = nets.TopK(k, k_aux=k_aux, alpha=0.3)
+        params = net.init(20, h, rng)
+        params = params._replace(b1=rng.normal(-4.2, 1, h), b2=rng.normal(size=20) / 5)  # some rows activate fewer
+        X = rng.normal(size=(50, 20))
+        target = X + rng.normal(size=X.shape) / 3
+        plain, kept = Plain(net, params), form_of(net, params)
+        assert isinstance(kept, KeptOnly)
+        codes, few = plain.encode(X), kept.encode(X)
+        few = kept.encode(X, few)  # in the memory of the first
+        np.testing.assert_allclose(few.A.toarray(), codes.A, atol=1e-12)
+        np.testing.assert_array_equal(kept.summary(few), plain.summary(codes))
+        assert k == 1 or np.min(np.sum(codes.A > 0, axis=1)) < k
+        for dead in (np.zeros(h, bool), plain.summary(codes) == 0):
+            loss, gradient = plain.backward(X, target, codes, dead)
+            fast_loss, fast_gradient = kept.backward(X, target, few, dead)
+            assert fast_loss == pytest.approx(loss, rel=1e-12)
+            np.testing.assert_allclose(fast_gradient, gradient, atol=1e-10)
+            single = form_of(net, params._replace(**{name: P.astype("f4") for name, P in params._asdict().items()}))
+            codes32 = single.encode(X.astype("f4"))
+            assert single.backward(X.astype("f4"), target.astype("f4"), codes32, dead)[1].dtype == np.float32
+    for small in (nets.TopK(65), nets.TopK(63)):
+        assert type(form_of(small, small.init(5, 1024 - (small.k < 64), np.random.default_rng(0)))) is Plain
 
 
 def test_a_fast_form_that_computes_something_else_is_reported():

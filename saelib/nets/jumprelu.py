@@ -119,6 +119,9 @@ class JumpReLU(NamedTuple):
         Z = np.abs(self.encode(params, X).Z)
         return params._replace(threshold=Z[0] + self.bandwidth * rng.uniform(-0.4, 0.4, Z.shape[1]))
 
+    def fast(self, params):
+        return Fast(self, params)
+
     mistakes = (
         """
         no 1/eps |  / X.dtype.type(self.bandwidth) |  |
@@ -140,6 +143,24 @@ class JumpReLU(NamedTuple):
     """
         + _latents.CENTERED
     )
+
+
+class Fast(_latents.Fast):
+    """The equations of `JumpReLU` in memory that is used again."""
+
+    def activate(self, Z, codes):
+        A = np.clip(Z, 0, None, out=None if codes is None else codes.A)
+        A *= Z > self.params.threshold
+        return Codes(Z, A)
+
+    def gate(self, codes, price, work):
+        threshold, width, mask = self.params.threshold, self.net.bandwidth, work.mask
+        np.abs(np.subtract(codes.Z, threshold, out=codes.Z), out=codes.Z)  # of which nothing else is wanted any more
+        np.less(codes.Z, width / 2, out=mask)
+        worth = threshold * np.multiply(work.dA, mask, out=codes.Z).sum(axis=0)
+        counts = np.add.reduce(mask, axis=0, dtype=threshold.dtype)
+        np.divide(worth + threshold.dtype.type(price) * counts, -width, out=work.parts.threshold)
+        work.dA[:] *= np.greater(codes.A, 0, out=mask)
 
 
 EXAMPLES = (JumpReLU(0.1, 0.5), JumpReLU(0.2, 1.0, target_l0=2.0))

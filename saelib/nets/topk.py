@@ -5,9 +5,12 @@ from typing import NamedTuple
 import numpy as np
 
 from .._checks import nonnegative, whole_number
-from ..architecture import Codes, no_decay
+from ..architecture import Codes, flatten, no_decay
 from ..network import Params
+from ..objective import Plain, blocks_by
 from . import _latents
+
+MANY = 1024  # latents: below, and where more than one in 16 is kept, dense products are as quick
 
 
 def keep_largest(Z, k):
@@ -107,6 +110,10 @@ class TopK(NamedTuple):
         error = self.decode(params, self.encode(params, X).A) - X
         return _latents.revive(params, dead, X, np.sum(error**2, axis=1), rng)
 
+    def fast(self, params):
+        many = len(params.b1) >= MANY and 16 * self.k <= len(params.b1)
+        return KeptOnly(self, params) if many else Plain(self, params)
+
     mistakes = (
         """
         mask forgotten | (error @ W2) * (codes.A > 0) | error @ W2 |
@@ -128,6 +135,58 @@ class TopK(NamedTuple):
     """
         + _latents.CENTERED
     )
+
+
+class KeptOnly(Plain):
+    """The equations of `TopK` with its codes as sparse matrices: of the products, only the encoder's is dense.
+
+    The same numbers as `TopK`'s, to rounding; see `saelib.objective.Plain` for what the methods do.
+    """
+
+    reuses = True
+
+    def __init__(self, net, params):
+        super().__init__(net, params)
+        self.W2T = np.ascontiguousarray(params.W2.T)
+
+    def encode(self, X, codes=None):
+        W1, b1, _, b2 = self.params
+        k, out = self.net.k, None if codes is None else codes.Z
+        Z = np.matmul(X - b2, W1.T, out=out)
+        Z += b1
+        kept = np.sort(np.argpartition(-Z, k - 1, axis=1)[:, :k], axis=1)
+        return Codes(Z, sparse(np.clip(np.take_along_axis(Z, kept, axis=1), 0, None), kept, Z.shape))
+
+    def summary(self, codes):
+        return np.bincount(codes.A.indices[codes.A.data > 0], minlength=len(self.W2T)).astype(float)
+
+    def backward(self, X, target, codes, price, work=None):
+        net, (W1, b1, _, b2) = self.net, self.params
+        error = codes.A @ self.W2T + b2 - target
+        kept = codes.A.indices.reshape(len(X), -1)
+        few = blocks_by(len(X), 16)  # rows whose kept columns of W2 stay in the processor's cache
+        delta2 = np.concatenate([np.einsum("ijk,ik->ij", self.W2T[kept[i]], error[i]) for i in few])
+        delta2 = sparse(delta2 * (codes.A.data.reshape(kept.shape) > 0), kept, codes.A.shape)
+        loss, inputs = float(np.sum(error**2, dtype=float) / 2), X - b2
+        dW1, db1, dW2T = delta2.T @ inputs, delta2.sum(axis=0), codes.A.T @ error
+        if net.k_aux and np.any(price):
+            dead = np.flatnonzero(price)
+            A, D = net.auxiliary(codes, price)[:, dead], self.W2T[dead]
+            miss = A @ D + error
+            loss += net.alpha * float(np.sum(miss**2, dtype=float) / 2)
+            delta2 = net.alpha * (miss @ D.T) * (A != 0)
+            dW1[dead] += delta2.T @ inputs
+            db1[dead] += delta2.sum(axis=0)
+            dW2T[dead] += net.alpha * (A.T @ miss)
+        db1 = db1.astype(b1.dtype)
+        return loss, flatten(Params(dW1, db1, dW2T.T, error.sum(axis=0) - db1 @ W1))
+
+
+def sparse(values, columns, shape):
+    """Return the sparse matrix that has the same number of entries in each row: ``values`` in these ``columns``."""
+    from scipy.sparse import csr_array
+
+    return csr_array((values.ravel(), columns.ravel(), np.arange(0, values.size + 1, values.shape[1])), shape)
 
 
 EXAMPLES = (TopK(2), TopK(1, k_aux=2, alpha=0.5))
