@@ -1,5 +1,6 @@
 """Autoencoders as scikit-learn estimators, over the functions of the other modules."""
 
+import sys
 import warnings
 
 import numpy as np
@@ -73,7 +74,7 @@ class _OfANet(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):
         self.params_, self.history_, self.state_ = params, history, getattr(history, "state", None)
         self.n_iter_ = self.state_.t if self.state_ else max(len(history.cost) - 1, 0)
         if history.stopped == "interrupted":
-            warnings.warn("Training was interrupted; the parameters so far are kept.", stacklevel=4)
+            _warn("Training was interrupted; the parameters so far are kept.", UserWarning)
         return self
 
     def _step(self, X):
@@ -254,11 +255,19 @@ class SparseAutoencoder(_OfANet):
     def _rate(self):
         if self.alpha is None:
             return positive(self.learning_rate, "learning_rate")
-        warnings.warn("alpha is called learning_rate now, as elsewhere in scikit-learn", FutureWarning, stacklevel=3)
+        _warn("alpha is called learning_rate now, as elsewhere in scikit-learn", FutureWarning)
         return positive(self.alpha, "alpha")
 
     def _net(self):
         return Sigmoid(self.lam, self.rho, self.beta, self.output)
+
+
+def _warn(message, category):
+    """Warn, naming the line outside of this file that called."""
+    frame, level = sys._getframe(1), 2
+    while frame.f_code.co_filename == __file__ and frame.f_back:
+        frame, level = frame.f_back, level + 1
+    warnings.warn(message, category, stacklevel=level)
 
 
 def _generator(random_state):

@@ -2,6 +2,7 @@
 
 import inspect
 import pickle
+import warnings
 
 import numpy as np
 import pandas as pd
@@ -21,6 +22,7 @@ from sklearn.utils.estimator_checks import estimator_checks_generator
 
 import saelib
 from saelib import Autoencoder, SparseAutoencoder, nets
+from saelib.train import History
 
 pytestmark = pytest.mark.filterwarnings("error")
 SOLVERS = {"lbfgs": {}, "adam": {"batch_size": 40}, "gradient_descent": {"learning_rate": 0.1}}
@@ -412,6 +414,25 @@ def test_warm_start_with_a_net_goes_on_and_refuses_another_size():
     assert estimator.fit(X).score(X) > first
     with pytest.raises(ValueError, match="warm_start goes on from params_ of shapes"):
         estimator.set_params(n_hidden=7).fit(X)
+
+
+@pytest.mark.parametrize("solver", ["lbfgs", "adam", "gradient_descent"])
+@pytest.mark.parametrize("name", ["fit", "partial_fit"])
+def test_a_warning_names_the_line_that_called(solver, name, monkeypatch):
+    def interrupted(*_, **__):
+        return saelib.init_params(64, 2, np.random.default_rng(0)), History(np.ones(2), np.ones(2), "interrupted")
+
+    X, _ = digits(20)
+    estimator = SparseAutoencoder(2, solver=solver, alpha=0.1, max_iter=1)
+    if name == "fit":  # and both warnings, of which L-BFGS has one
+        for function in ("lbfgs", "adam", "gradient_descent"):
+            monkeypatch.setattr(f"saelib.estimator.{function}", interrupted)
+    with warnings.catch_warnings(record=True) as seen:
+        warnings.simplefilter("always")
+        getattr(estimator, name)(X)
+    here = getattr(estimator, name).__func__.__code__.co_filename
+    assert seen and {one.filename for one in seen} == {__file__} and here != __file__
+    assert len(seen) == (1 + (solver != "lbfgs") if name == "fit" else 1)
 
 
 def test_the_old_name_of_the_learning_rate_warns_and_works():
