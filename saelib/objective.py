@@ -52,11 +52,11 @@ class Plain:
 
 def form_of(net, params):
     """Return what computes the two passes of ``net`` at ``params``."""
-    return net.fast(params) if has_fast(type(net)) else Plain(net, params)
+    return net.fast(params) if _has_fast(type(net)) else Plain(net, params)
 
 
 @cache
-def has_fast(kind):
+def _has_fast(kind):
     """Return whether a class of nets has a `fast` form that no subclass has made untrue by changing an equation."""
 
     def place(name):
