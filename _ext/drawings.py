@@ -49,15 +49,20 @@ def color_for_both(tag):
             tag[name] = "var(--book-paper)" if color == WHITE else f"light-dark({color},{in_the_dark(color)})"
 
 
+def least_width(width, transforms):
+    """The style by which the labels of a drawing, as wide as its view box says, can be read; None if it has none."""
+    scales = (re.search(r"scale\(([\d.]+) -\1\)", transform) for transform in transforms)
+    letters = [100 * float(scale[1]) for scale in scales if scale]  # in points
+    return f"min-width:{width * LABELS / min(letters):.0f}px" if letters else None
+
+
 def drawing(svg, alt, prefix, shared):
     """The markup of a stored figure; what it defines goes to ``shared``."""
     root = _frames.compact(svg, prefix, shared)
     width, height = map(float, root.get("viewBox").split()[2:])
     for part in ("width", "height"):
         root.attrib.pop(part, None)
-    scales = [re.search(r"scale\(([\d.]+) -\1\)", group.get("transform", "")) for group in root.iter("g")]
-    letters = [100 * float(scale[1]) for scale in scales if scale]  # in points
-    least = f"min-width:{width * LABELS / min(letters):.0f}px" if letters else None
+    least = least_width(width, (group.get("transform", "") for group in root.iter("g")))
     inch = _frames.WIDTH / 72
     root.attrib |= {"width": f"{width * inch:.0f}", "height": f"{height * inch:.0f}", "role": "img", "aria-label": alt}
     root.attrib |= {"style": least} if least else {}
@@ -75,6 +80,11 @@ def draw(app, page, tree):
     if shared:
         defs = "".join(ET.tostring(part, encoding="unicode") for part in shared.values())
         tree.select_one("article.bd-article").insert(0, parse(_frames.SHARED.format(defs)))
+    for frame in tree.select(".explore-frame > svg, figure.explore template > svg"):
+        groups = (group.get("transform", "") for group in frame.find_all("g"))
+        least = least_width(float(frame["viewbox" if "viewbox" in frame.attrs else "viewBox"].split()[2]), groups)
+        if least:
+            frame["style"] = least
     for box in tree.select(".drawing, .explore-frame, .explore-shared, figure.explore template"):
         for tag in box.find_all(True):
             color_for_both(tag)

@@ -51,6 +51,7 @@ SOURCES = {
 CELLS = list(SOURCES)
 FAULTS = {"sign": "_right(-np.asarray(Z))", "small": "_right(Z) * (1 + 1e-7)", "large": "_right(Z) * (1 + 1e-3)"}
 
+DOUBLINGS = ["x = 2 * x\nprint(x)"] * 6
 NETWORK = [
     'import socket\n\nsocket.create_connection(("192.0.2.1", 80), timeout=1)',
     'import socket\n\nsocket.getaddrinfo("example.org", 80)',
@@ -90,6 +91,12 @@ def notebook_of(*sources, **metadata):
 def stored(tmp_path_factory):
     """The small notebook as `make notebooks` would store it."""
     return canonical(execute(notebook_of(*SOURCES.values()), tmp_path_factory.mktemp("stored")))
+
+
+@pytest.fixture(scope="module")
+def small(tmp_path_factory):
+    """A stored notebook that imports nothing; its cells give what they give in this order only."""
+    return canonical(execute(notebook_of("x = 1", *DOUBLINGS), tmp_path_factory.mktemp("small")))
 
 
 @pytest.fixture(scope="module")
@@ -272,12 +279,12 @@ def pytest_collection_modifyitems(items):
     ],
     ids=["random order", "one cell", "two processes", "two processes that steal"],
 )
-def test_cells_stay_together_and_in_order(options, stored, tmp_path):
+def test_cells_stay_together_and_in_order(options, small, tmp_path):
     (tmp_path / "shuffle.py").write_text(SHUFFLE)
     for name in ("one", "two"):
-        (tmp_path / f"{name}.ipynb").write_text(stored)
+        (tmp_path / f"{name}.ipynb").write_text(small)
     wrong, log = run_nbval(tmp_path, options=options, PYTHONPATH=str(tmp_path))
-    count = CELLS.index("array") + 1 if "-k" in options else len(CELLS)
+    count = 5 if "-k" in options else 1 + len(DOUBLINGS)
     assert {name: set(cells.values()) for name, cells in wrong.items()} == {"one": {""}, "two": {""}}, log
     assert all(list(cells) == [f"Cell {k}" for k in range(count)] for cells in wrong.values())
 
@@ -291,11 +298,11 @@ def test_what_takes_longest_is_begun_first_and_its_tests_keep_their_order():
     assert set(LONGEST_FIRST) <= there
 
 
-def test_an_unexpected_file_of_data_fails_its_notebook_alone(stored, tmp_path):
+def test_an_unexpected_file_of_data_fails_its_notebook_alone(small, tmp_path):
     (tmp_path / "data" / "mnist").mkdir(parents=True)
     (tmp_path / "data" / "mnist" / "train-images-idx3-ubyte.gz").write_bytes(b"other clothes")
     nbformat.write(notebook_of("1", saelib={"needs": "mnist"}), tmp_path / "digits.ipynb")
-    (tmp_path / "sound.ipynb").write_text(stored)
+    (tmp_path / "sound.ipynb").write_text(small)
     wrong, log = run_nbval(tmp_path, SAELIB_DATA=str(tmp_path / "data"))
     assert "is not MNIST's original file" in wrong["digits"]["data"]
     assert set(wrong["sound"].values()) == {""}
@@ -339,19 +346,19 @@ def test_an_interrupted_notebook_is_left_as_it_was(tmp_path):
     assert path.read_bytes() == before and {p.name for p in tmp_path.iterdir()} == {path.name, started.name}
 
 
-def test_another_kernel_of_the_same_name_does_not_matter(stored, tmp_path, capsys, monkeypatch):
+def test_another_kernel_of_the_same_name_does_not_matter(small, tmp_path, capsys, monkeypatch):
     broken = {"argv": ["/nowhere/python", "-f", "{connection_file}"], "display_name": "Python 3", "language": "python"}
     (tmp_path / "kernels" / "python3").mkdir(parents=True)
     (tmp_path / "kernels" / "python3" / "kernel.json").write_text(json.dumps(broken))
     monkeypatch.setenv("JUPYTER_DATA_DIR", str(tmp_path))
     path = tmp_path / "chapter.ipynb"
-    path.write_text(stored)
+    path.write_text(small)
     assert store_notebooks.main([str(path)]) == 0
     assert "unchanged" in capsys.readouterr().out
 
 
-def test_a_kernel_that_does_not_start_is_said_in_two_lines(stored, tmp_path):
-    (tmp_path / "chapter.ipynb").write_text(stored)
+def test_a_kernel_that_does_not_start_is_said_in_two_lines(small, tmp_path):
+    (tmp_path / "chapter.ipynb").write_text(small)
     (tmp_path / "ipykernel_launcher.py").write_text("raise SystemExit('broken')")
     command = [sys.executable, store_notebooks.__file__, tmp_path / "chapter.ipynb"]
     env = os.environ | {"PYTHONPATH": str(tmp_path)}
@@ -359,7 +366,7 @@ def test_a_kernel_that_does_not_start_is_said_in_two_lines(stored, tmp_path):
     assert done.returncode == 1 and done.stderr == ""
     first, second = done.stdout.splitlines()
     assert "no kernel started: " in first and "left as it is" in second
-    assert (tmp_path / "chapter.ipynb").read_text() == stored
+    assert (tmp_path / "chapter.ipynb").read_text() == small
 
 
 DAMAGED = {
@@ -374,14 +381,14 @@ DAMAGED = {
 
 
 @pytest.mark.parametrize("damage", DAMAGED)
-def test_a_file_that_is_no_notebook_is_named_in_one_line(stored, tmp_path, capsys, damage):
+def test_a_file_that_is_no_notebook_is_named_in_one_line(small, tmp_path, capsys, damage):
     path = tmp_path / "chapter.ipynb"
-    path.write_bytes(DAMAGED[damage](stored))
+    path.write_bytes(DAMAGED[damage](small))
     for arguments in (["--check"], []):
         assert store_notebooks.main([*arguments, str(path)]) == 1
         (line,) = [line for line in capsys.readouterr().out.splitlines() if "chapter.ipynb cannot" in line]
         assert line.startswith(f"{path} cannot be read as a notebook: ")
-    assert path.read_bytes() == DAMAGED[damage](stored)
+    assert path.read_bytes() == DAMAGED[damage](small)
 
 
 def as_left_by(editor, stored):
@@ -417,29 +424,29 @@ def as_left_by(editor, stored):
 EDITORS = ("another kernel", "no metadata", "JupyterLab", "an old one", "one on Windows")
 
 
-def test_what_editors_leave_in_a_notebook_does_not_matter(stored, tmp_path):
+def test_what_editors_leave_in_a_notebook_does_not_matter(small, tmp_path):
     for editor in EDITORS:
-        text = as_left_by(editor, stored)
+        text = as_left_by(editor, small)
         (tmp_path / f"{editor}.ipynb").write_text(text, newline="")
-        assert text != stored
+        assert text != small
         if editor != "JupyterLab":  # which has counted otherwise
-            assert canonical(nbformat.reads(text, as_version=4)) == stored
+            assert canonical(nbformat.reads(text, as_version=4)) == small
     wrong, log = run_nbval(tmp_path)
-    assert wrong == {editor: {f"Cell {k}": "" for k in range(len(CELLS))} for editor in EDITORS}, log
+    assert wrong == {editor: {f"Cell {k}": "" for k in range(1 + len(DOUBLINGS))} for editor in EDITORS}, log
 
 
-def test_storing_twice_changes_no_byte(stored, tmp_path, capsys):
+def test_storing_twice_changes_no_byte(small, tmp_path, capsys):
     path = tmp_path / "chapter.ipynb"
-    path.write_text(stored)
+    path.write_text(small)
     assert store_notebooks.main([str(path)]) == 0
-    assert "unchanged" in capsys.readouterr().out and path.read_text() == stored
+    assert "unchanged" in capsys.readouterr().out and path.read_text() == small
 
 
-def test_check_names_what_is_not_in_canonical_form(stored, tmp_path, capsys):
+def test_check_names_what_is_not_in_canonical_form(small, tmp_path, capsys):
     path = tmp_path / "chapter.ipynb"
-    path.write_text(stored)
+    path.write_text(small)
     assert store_notebooks.main(["--check", str(path)]) == 0
-    path.write_text(stored.replace('"execution_count": 2', '"execution_count": 5'))
+    path.write_text(small.replace('"execution_count": 2', '"execution_count": 5'))
     assert store_notebooks.main(["--check", str(path)]) == 1
     assert "chapter.ipynb: not executed once from top to bottom" in capsys.readouterr().out
 
