@@ -9,6 +9,7 @@ computed in two passes over blocks of rows: the first adds up the summaries, fro
 **price**, which is all that a sample has to be told of the others; the second adds up losses and gradients.
 """
 
+from itertools import accumulate
 from typing import NamedTuple, Protocol
 
 import numpy as np
@@ -107,7 +108,15 @@ def leaves(params, name="params"):
     """Return the arrays of ``params``, nested ones too, in order: field by field."""
     if not isinstance(params, (tuple, list)) or not params:
         raise ValueError(f"{name} must be a NamedTuple of arrays, got {type(params).__name__}")
-    return [P for _, P in named_leaves(params)]
+    return [*_leaves(params)]
+
+
+def _leaves(params):
+    for P in params:
+        if _nested(P):
+            yield from _leaves(P)
+        else:
+            yield P
 
 
 def named_leaves(params, prefix=""):
@@ -120,7 +129,7 @@ def named_leaves(params, prefix=""):
 
 
 def _nested(P):
-    return hasattr(P, "_fields") or (isinstance(P, tuple) and all(map(_nested, P)))
+    return isinstance(P, tuple) and (hasattr(P, "_fields") or all(map(_nested, P)))
 
 
 def as_params(params):
@@ -149,9 +158,10 @@ def unflatten(theta, like):
         If ``theta`` is not a vector of as many numbers as ``like`` has.
     """
     theta, sizes = as_floats(theta, "theta"), [np.size(P) for P in leaves(like, "like")]
-    if theta.shape != (sum(sizes),):
-        raise ValueError(f"theta must be a vector of {sum(sizes)} numbers for these shapes, got shape {theta.shape}")
-    return _shaped(iter(np.split(theta, np.cumsum(sizes)[:-1])), like)
+    ends = [*accumulate(sizes)]
+    if theta.shape != (ends[-1],):
+        raise ValueError(f"theta must be a vector of {ends[-1]} numbers for these shapes, got shape {theta.shape}")
+    return _shaped((theta[end - size : end] for size, end in zip(sizes, ends, strict=True)), like)
 
 
 def _shaped(pieces, like):

@@ -19,6 +19,7 @@ from ._workplace import blocks_of, number_of_threads, threads
 from .architecture import flatten, leaves, unflatten
 
 LANES = 8  # every LANES-th block is added up in one lane, however many threads there are: the sums are the same
+KEPT = 1 << 30  # bytes of the codes that wait in memory for the second pass; what is beyond them is encoded again
 MULTIPLICATIONS_FOR_TWO = 1 << 24  # of parameters and rows of a batch: below, threads cost more time than they save
 
 
@@ -79,8 +80,8 @@ class Objective:
         For the network of Parts I to III `saelib.nets.Sigmoid`.
     X : array of shape (m, n)
         float32 is computed in float32.  It may lie in a file (`numpy.memmap`, or anything with ``shape``, ``dtype`` and
-        slices of rows) and be larger than memory: it is read block by block, and beside it there is room for the codes
-        of all rows and some blocks; bytes are computed in float32.
+        slices of rows) and be larger than memory: it is read block by block, and beside it there are the codes, or
+        of many rows a gigabyte of them, and some blocks; bytes are computed in float32.
     target : array of shape (m, n_out), optional
         What the output should be; ``X`` itself if not given.
     scale : float
@@ -173,7 +174,8 @@ class Objective:
         def sums_of_lane(lane):
             total = 0.0
             for block in memory.going(lane):
-                codes = memory.codes[block.start] = form.encode(self.rows(block)[0], memory.codes.get(block.start))
+                codes = form.encode(self.rows(block)[0], memory.codes.get(block.start))
+                memory.keep(block, codes)
                 total = total + form.summary(codes)
             return total
 
@@ -181,8 +183,13 @@ class Objective:
             work, loss = memory.take(), 0.0
             total.fill(0)
             for block in memory.going(lane):
-                one, gradient = form.backward(*self.rows(block), memory.codes[block.start], price, work)
-                loss, memory.codes[block.start] = loss + one, memory.codes[block.start] if form.reuses else None
+                X, target = self.rows(block)
+                codes = memory.codes.get(block.start)
+                codes = form.encode(X) if codes is None else codes
+                one, gradient = form.backward(X, target, codes, price, work)
+                if not form.reuses:
+                    memory.codes.pop(block.start, None)
+                loss += one
                 total += gradient
             memory.works.append(work)
             return loss
@@ -233,6 +240,12 @@ class _Memory:
     def of(self, form):
         self.form = form
         return self
+
+    def keep(self, block, codes):
+        """Keep a block's codes for the second pass, if the codes of as many rows have room in memory."""
+        size = sum(getattr(part, "nbytes", 0) for part in leaves(codes))
+        if block.stop * size <= KEPT * (block.stop - block.start):
+            self.codes[block.start] = codes
 
     def going(self, lane):
         """Yield the blocks of a lane until somebody says stop."""

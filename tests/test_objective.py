@@ -657,3 +657,26 @@ def test_the_fast_form_of_float32_stays_in_float32():
     params = saelib.Params(*(P.astype(np.float32) for P in params))
     codes = nets.Sigmoid().fast(params).encode(X.astype(np.float32))
     assert codes.A.dtype == codes.rest.dtype == np.float32
+
+
+@pytest.mark.parametrize(
+    "net", [nets.Sigmoid(0.1, 0.2, 3.0), nets.TopK(2), nets.ReluL1(0.1), nets.Deep((4,))], ids=repr
+)
+def test_codes_for_which_there_is_no_room_are_encoded_again_to_the_same_bits(net, monkeypatch):
+    rng = np.random.default_rng(0)
+    X = rng.uniform(0.1, 0.9, (130, 6))
+    params = net.init(6, 5, rng)
+    theta, J = flatten(params), []
+    objective = module.Objective(net, X, like=params, block_rows=20, n_jobs=2)
+    row = 8 * (6 + 5)  # bytes of a row's codes in the fast form of the sigmoid net: f(z), a one, and f(-z)
+    first = [objective(theta) for _ in range(2)]
+    for kept in (0, 70 * row, 10**9):
+        monkeypatch.setattr("saelib.objective.KEPT", kept)
+        small = module.Objective(net, X, like=params, block_rows=20, n_jobs=2)
+        for _ in range(2):
+            J.append(small(theta))
+        if isinstance(net, nets.Sigmoid):
+            assert len(small.spare[0].codes) == {0: 0, 10**9: 7}.get(kept, 3)
+    for cost, gradient in J:
+        assert cost == first[0][0]
+        np.testing.assert_array_equal(gradient, first[0][1])

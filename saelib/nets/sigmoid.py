@@ -143,7 +143,8 @@ class Fast:
 
     def split(self, vector):
         """Return views of a vector: by W1, by W2 transposed with b2 below it, and by b1."""
-        W1, W2bT, b1 = np.split(vector, [self.W1.size, vector.size - self.b1.size])
+        first, last = self.W1.size, vector.size - self.b1.size
+        W1, W2bT, b1 = vector[:first], vector[first:last], vector[last:]
         return W1.reshape(self.W1.shape), W2bT.reshape(self.W2bT.shape), b1
 
     def packed(self, total):
