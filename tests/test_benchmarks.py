@@ -46,8 +46,8 @@ def test_a_missed_goal_is_named(capsys):
     found["objective 64-25 float32"] |= {"saelib": 3.0, "limit": 1.0, "PyTorch": 10.0}
     bench.report(STORED | {"runs": [{"setting": "a setting", "found": found}]})
     lines = capsys.readouterr().out.splitlines()
-    assert "Objective 64-25, float32 | limit | 1.50 | 3.00 (missed)" in lines
-    assert "Objective 64-25, float32 | PyTorch | 0.65 | 0.30" in lines
+    assert "Objective 64-25, float32 | limit | 1.70 | 3.00 (missed)" in lines
+    assert "Objective 64-25, float32 | PyTorch | 0.95 | 0.30" in lines
 
 
 @pytest.mark.parametrize("value, expected", [(1234.567, 1235.0), ({"a": [0.00012345678, 3]}, {"a": [0.0001235, 3]})])
