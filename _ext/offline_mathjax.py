@@ -48,7 +48,6 @@ def hold_marks(app, page, tree):
 
 
 def setup(app):
-    app.add_js_file("formulas.js", priority=490, loading_method="defer")  # before MathJax's own
     app.connect("builder-inited", copy_pieces)
     app.connect("config-inited", load_parts)
     app.setup_extension("finished_pages")

@@ -38,7 +38,7 @@
 
   // What is wider than its box can be reached with the keyboard and fades out at the side where there is more.
   function scroll() {
-    all("div.math > mjx-container, span.math, .bd-article pre, .drawing, .pst-scrollable-table-container").forEach((e) => {
+    all("div.math > mjx-container, span.math, .bd-article pre, .drawing, .explore-frame, .pst-scrollable-table-container").forEach((e) => {
       const formula = e.matches("span.math") && e.querySelector("mjx-container");
       const hidden = (formula ? formula.offsetWidth : e.scrollWidth) - e.clientWidth;
       if (hidden > 2) e.tabIndex = 0; else e.removeAttribute("tabindex");

@@ -1,14 +1,16 @@
-// Formulas are set some at a time, from the screen downwards, so that a page can be read and scrolled meanwhile.
+// Formulas are set some at a time, those on the screen first, so that a page can be read and scrolled meanwhile.
 (() => {
   const SOME = 24;
 
   async function setAll() {
-    const formulas = [...document.querySelectorAll(".math")], isAhead = new Set();
-    for (const formula of formulas) if (formula.getBoundingClientRect().bottom >= 0) isAhead.add(formula);
-    const order = [...isAhead, ...formulas.filter((formula) => !isAhead.has(formula))];
-    for (let i = 0; i < order.length; i += SOME) {
-      await MathJax.typesetPromise(order.slice(i, i + SOME));
+    const formulas = [...document.querySelectorAll(".math")].map((formula) => ({formula, box: formula.getBoundingClientRect()}));
+    const chosen = (test) => formulas.filter(({box}) => test(box)).map(({formula}) => formula);
+    const seen = chosen((box) => box.bottom >= 0 && box.top <= innerHeight);
+    const rest = [...chosen((box) => box.top > innerHeight), ...chosen((box) => box.bottom < 0)];
+    await MathJax.typesetPromise(seen);
+    for (let i = 0; i < rest.length; i += SOME) {
       await new Promise((resolve) => setTimeout(resolve));
+      await MathJax.typesetPromise(rest.slice(i, i + SOME));
     }
     await MathJax.typesetPromise(); // what is not marked as a formula
   }

@@ -132,6 +132,21 @@ def test_all_mathematics_is_drawn(page):
     assert re.findall(r"\\[a-zA-Z(\[]+|\$\$", prose) == []
 
 
+def test_the_formulas_on_the_screen_are_drawn_first(tab):
+    tab.add_init_script(
+        """new MutationObserver((_, observer) => {
+             if (!document.querySelector("mjx-container")) return;
+             const unset = [...document.querySelectorAll(".math:not(:has(mjx-container))")];
+             window.first = unset.map(formula => formula.getBoundingClientRect().top - innerHeight);
+             observer.disconnect();
+           }).observe(document, {childList: true, subtree: true})"""
+    )
+    load(tab, "chapters/pca.html")
+    first = tab.evaluate("window.first")
+    assert len(first) > 100 and min(first) > -200  # these waited; a line grows or shrinks when its formulas are drawn
+    assert tab.evaluate("document.querySelectorAll('.math:not(:has(mjx-container))').length") == 0
+
+
 def test_nothing_is_wider_than_a_phone(page):
     page.set_viewport_size(PHONE)
     wide = page.evaluate("document.documentElement.scrollWidth")
@@ -237,7 +252,7 @@ def test_labels_in_drawings_are_legible_on_a_phone(page):
     page.set_viewport_size(PHONE)
     page.wait_for_timeout(300)
     found = page.evaluate(
-        r"""[...document.querySelectorAll(".drawing > svg")].filter(e => e.checkVisibility()).map(svg => {
+        r"""[...document.querySelectorAll(":is(.drawing, .explore-frame) > svg")].filter(e => e.checkVisibility()).map(svg => {
              const scale = svg.getBoundingClientRect().width / svg.viewBox.baseVal.width, box = svg.parentElement;
              const letters = [...svg.querySelectorAll("g[transform]")]
                .map(g => /scale\(([\d.]+) -\1\)/.exec(g.getAttribute("transform"))).filter(Boolean);
