@@ -56,7 +56,7 @@ def load_examples():
 
 
 def load_plays():
-    """Load Hamlet, Macbeth, Othello and King Lear in small letters: one array of places in ``ALPHABET`` (int)."""
+    """Load Hamlet, Macbeth, Othello and King Lear in lowercase: one array of places in ``ALPHABET`` (int)."""
     plays = _archive("plays.npz")
     text = " ".join(_text(plays[name]) for name in plays)
     return np.array([ALPHABET.index(c) for c in text])

@@ -237,6 +237,8 @@ def leave_two_out(H, Y):
 def matched(P, Y):
     """Return whether each pair of predictions is nearer, by cosine, to its own two words than to the words exchanged.
 
+    A tie counts as failed.  This is a choice: features that do not tell two words apart get no credit for the pair.
+
     Parameters
     ----------
     P, Y : arrays of shape (M, 2, k)

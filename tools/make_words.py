@@ -53,7 +53,7 @@ def example_sentences(folder):
 
 
 def play(path):
-    """Return a play in small letters, with one space wherever there was room or a sign that the alphabet lacks."""
+    """Return a play in lowercase, with one space wherever there was room or a sign that the alphabet lacks."""
     text = path.read_text("latin-1").split("*END*")[-1].lower()
     return re.sub(r"\s+", " ", re.sub(f"[^{re.escape(ALPHABET)}]", " ", text)).strip()
 
