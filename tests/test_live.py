@@ -17,7 +17,7 @@ import numpy as np
 import pytest
 
 import saelib
-from saelib import nets, sparse_coding
+from saelib import datasets, nets, sparse_coding
 from saelib.book import _drawer, _scenes, live
 from tests import test_site
 from tests.test_explore import Page
@@ -97,6 +97,19 @@ def figures():
             "angle": live.slider("angle", 0, 360, start=30, step=1, digits=0, unit="°"),
             "stretch": live.slider("stretch", 0, 1),
         },
+    )
+    yield (
+        "window",
+        {
+            "photograph": np.kron(rng.integers(0, 256, (4, 4)), np.ones((10, 10), int)),
+            "whitened": rng.integers(0, 10, (40, 40)),
+            "limit": 0.05,
+            "W1": rng.normal(size=(5, 16)).round(2),
+            "b1": [-1, -2, -1, 0, -1.5],
+            "W2": rng.normal(size=(16, 5)).round(2),
+            "b2": rng.normal(size=16).round(2),
+        },
+        {"across": live.point(0, 36, 20, step=1), "up": live.point(0, 36, 10, step=1)},
     )
 
 
@@ -275,6 +288,40 @@ def test_the_cost_stays_whatever_a_is():
     assert said == {"the cost is 1.680."}
 
 
+def test_the_window_shows_what_the_library_makes_of_a_patch():
+    data = made()["window"].data
+    windows = np.lib.stride_tricks.sliding_window_view(np.array(data["whitened"]) / 100, (4, 4))
+    P = windows[::-1].reshape(-1, 16)  # from the lowest up
+    limit = 3 * np.std(P - P.mean(axis=1, keepdims=True), ddof=1)
+    X = datasets.normalize_patches(P)
+    figure = live.figure("window", **ABOUT, **made()["window"].settings, data=data | {"limit": limit})
+    params = saelib.Params(*(np.array(data[name]) for name in ("W1", "b1", "W2", "b2")))
+    for across, up in ((0, 0), (36, 0), (5, 36), (20, 17)):
+        scene, x = figure.scene(across=across, up=up), X[37 * up + across]
+        _, A2, _, A3 = saelib.forward(params, x[np.newaxis])
+        seen, shown, output, *filters = marks(scene, "image", at=1)
+        assert np.allclose(shown["values"], x) and np.allclose(output["values"], A3)
+        gray = np.array(data["photograph"])[::-1][up : up + 4, across : across + 4][::-1]
+        assert np.allclose(seen["values"], gray.ravel() / 255) and len(filters) == 5
+        drawn = [(m["base"] - m["y"][0]) / filters[0]["tall"] for m in marks(scene, "bars", at=1)[1::2]]
+        assert np.allclose(drawn, A2[0]) and len(marks(scene, "curve", at=1)) == np.sum(A2 > 0.1)
+        assert f"{saelib.reconstruction_error(A3, x[np.newaxis]):.2f}; for" in scene["says"]
+        assert f"is that of unit {np.argmax(A2) + 1} (row" in scene["says"]
+
+
+def test_an_image_is_drawn_in_pieces_that_cover_it_once():
+    values = np.random.default_rng(2).uniform(-0.1, 1.1, (7, 5)).round(1)
+    scene = _scenes.panel((0, 10), (0, 7), ("", ""), [_scenes.image(values, 5, 0, 7, 10, -7)], (100, 70), "bare")
+    drawn, canvas = _drawer.svg(scene), np.full((7, 5), -1)
+    assert 'translate(0 0) scale(20 10)"' in drawn
+    for gray, d in re.findall(r'<path fill="#(\w)\1\1" d="(.*?)"/>', drawn):
+        for piece in re.findall(r"M(\d+) (\d+)h(\d+)v1h-\3z", d):
+            x, y, n = map(int, piece)
+            assert np.all(canvas[y, x : x + n] == -1)
+            canvas[y, x : x + n] = int(gray, 16)
+    assert np.array_equal(canvas, np.floor(np.clip(values, 0, 1) * 15 + 0.5))
+
+
 def test_dimensionalities_are_not_more_than_there_is():
     for S in range(3):
         bars = marks(made()["directions"].scene(S=S), "bars", at=1)[0]["y"]
@@ -323,6 +370,10 @@ def test_the_faces():
     bundle = made()["kl"]._repr_mimebundle_()
     assert set(bundle) == {"text/plain", "text/html", "image/png", "application/vnd.jupyter.widget-view+json"}
     assert bundle["text/plain"] == "Live figure: What there is; ρ from 0.01 to 0.99, ρ̂ from 0.01 to 0.99"
+
+
+def test_a_figure_without_sliders_has_no_ranges():
+    assert repr(made()["window"]) == "Live figure: What there is"
 
 
 def test_without_ipywidgets_the_other_faces_remain(monkeypatch):
@@ -386,6 +437,8 @@ def test_refuses(change, words):
             "start of 'ρ' must be a whole number of steps of 0.2 from 0",
         ),
         (lambda: live.point(0, 1, 2), "start of a point must be from 0 to 1, got 2"),
+        (lambda: live.point(0, 9, 3, step=2), "start of a point must be a whole number of steps of 2 from 0, got 3"),
+        (lambda: live.point(0, 9, 3, step=0.5), "step of a point must be a whole number"),
         (lambda: live.slider("ρ", 0, 2, step=0), "step must be a finite number > 0, got 0"),
         (lambda: live.slider("ρ", 0, 2, play=-1), "play must be a finite number > 0, got -1"),
         (lambda: live.choice("f", ["a"]), "words of 'f' must be two to six, got 1"),

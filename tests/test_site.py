@@ -656,7 +656,7 @@ def test_without_scripts_the_trained_filters_stand(browser):
 # --- figures to explore -----------------------------------------------------------------------------------------
 
 FIGURE_BYTES, PAGE_BYTES, COMPRESSED_BYTES = 250_000, 3_000_000, 500_000
-SHARED_BYTES = 1_430_000  # of which the faces have 110_000 and the script of figures that move 38_000
+SHARED_BYTES = 1_430_000  # of which the faces have 110_000 and the script of figures that move 43_000
 
 
 def state(figure):

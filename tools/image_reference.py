@@ -1,10 +1,11 @@
 """Make saelib/data/image_reference.json: the repeated runs of the chapters on natural images and on sparse coding.
 
-    python tools/image_reference.py filters network knobs inference lista atoms dictionaries
+    python tools/image_reference.py filters network shown knobs inference lista atoms dictionaries
 
 `filters` trains the chapter's network in several settings with five seeds each (of the patches and of the first
 weights), and measures its filters beside those of PCA, of ICA and of noise.  `network` measures what else the chapter
-says of it, also on raw photographs and on few patches.  `knobs` trains it at eleven settings of rho, beta and lambda.
+says of it, also on raw photographs and on few patches.  `shown` is the network that the chapter trains, for a figure
+in which its units keep their order on every processor.  `knobs` trains it at eleven settings of rho, beta and lambda.
 `inference` compares codes of an encoder with codes that are searched for, `lista` trains unrolled steps of ISTA, and
 `atoms` learns dictionaries for 150 updates, `dictionaries` for 3,000, and compares them with each other on the way.
 All have five seeds.  Some minutes each.
@@ -370,6 +371,15 @@ def dictionaries():
     return result
 
 
+def shown():
+    """Return the parameters of the network that the chapter trains, in hundredths, a string of whole numbers a row."""
+    white = datasets.load_natural_images().images
+    X = datasets.normalize_patches(datasets.sample_patches(white, 8, 10_000, np.random.default_rng(0)))
+    p, _ = saelib.lbfgs(BOOK, saelib.init_params(64, 25, np.random.default_rng(1)), X, max_iter=400)
+    hundredths = {name: np.rint(100 * np.atleast_2d(P)).astype(int) for name, P in p._asdict().items()}
+    return {name: [" ".join(map(str, row)) for row in rows] for name, rows in hundredths.items()}
+
+
 def store(name, part):
     found = json.loads(HOME.read_text()) if HOME.exists() else {}
     HOME.write_text(json.dumps(found | {name: part}, indent=1, sort_keys=True) + "\n")
@@ -380,6 +390,7 @@ if __name__ == "__main__":
     parts = {
         "filters": all_filters,
         "network": network,
+        "shown": shown,
         "knobs": knobs,
         "inference": inference,
         "lista": lista,

@@ -105,7 +105,7 @@ def circles(m, points, clipped, free, at, inside):
 
 def bars(m, points, clipped, free, at, inside):
     for x, (_, y) in zip(m["x"], points, strict=True):
-        (left, base), right = at(x - m["wide"] / 2, 0), at(x + m["wide"] / 2, 0)[0]
+        (left, base), right = at(x - m["wide"] / 2, m.get("base", 0)), at(x + m["wide"] / 2, 0)[0]
         clipped.append(
             f'<rect class="live-bar live-{m["tone"]}" x="{px(left)}" y="{px(min(y, base))}" '
             f'width="{px(right - left)}" height="{px(abs(y - base))}"/>'
@@ -148,7 +148,23 @@ def pixels(m, points, clipped, free, at, inside):
         clipped.append(f'<path class="live-pixel" fill="#{gray}" d="{"".join(shades[level])}"/>')
 
 
-SHAPES = {f.__name__: f for f in (curve, dots, circles, bars, arrows, text, pixels)}
+def image(m, points, clipped, free, at, inside):
+    """As `pixels`, but for many: neighbors of one gray level in a row are one piece; just below a tie counts as one."""
+    (x, y), n = points[0], m["columns"]
+    right, bottom = at(m["x"][0] + m["wide"], m["y"][0] + m["tall"])
+    levels = [math.floor(min(max(value, 0), 1) * 15 + 0.500001) for value in m["values"]]
+    shades, start = {}, 0
+    for k in range(1, len(levels) + 1):
+        if k % n == 0 or levels[k] != levels[start]:
+            shades.setdefault(levels[start], []).append(f"M{start % n} {start // n}h{k - start}v1h-{k - start}z")
+            start = k
+    size = " ".join(f"{math.floor(v * 1e4 + 0.5) / 1e4:.9g}" for v in ((right - x) / n, (bottom - y) * n / len(levels)))
+    paths = (f'<path fill="#{f"{level:x}" * 3}" d="{"".join(shades[level])}"/>' for level in sorted(shades))
+    still, where = " live-still" if m["still"] else "", f"translate({px(x)} {px(y)}) scale({size})"
+    clipped.append(f'<g class="live-pixel{still}" transform="{where}">{"".join(paths)}</g>')
+
+
+SHAPES = {f.__name__: f for f in (curve, dots, circles, bars, arrows, text, pixels, image)}
 
 
 # --- a picture for what shows no SVG ----------------------------------------------------------------------------
@@ -190,7 +206,8 @@ def _plot(ax, m, color):
     elif m["mark"] == "circles":
         ax.scatter(x, y, s=900, facecolor="white", edgecolor=color, zorder=3)
     elif m["mark"] == "bars":
-        ax.bar(x, y, m["wide"], color=color)
+        base = m.get("base", 0)
+        ax.bar(x, y - base, m["wide"], base, color=color)
     elif m["mark"] == "arrows":
         for head in zip(x, y, strict=True):
             ax.annotate("", head, (0, 0), arrowprops={"arrowstyle": "->", "color": color, "lw": 2})
@@ -198,5 +215,6 @@ def _plot(ax, m, color):
         for at in zip(x, y, strict=True):
             ax.text(*at, m["words"], color=color, ha="center", va="center", fontsize=9, zorder=4, clip_on=True)
     else:
-        image = np.reshape(m["values"], (-1, m["columns"]))
-        ax.imshow(image, cmap="gray", vmin=0, vmax=1, extent=(x[0], x[0] + 1, y[0] + 1, y[0]), aspect="auto")
+        gray, wide, tall = np.reshape(m["values"], (-1, m["columns"])), m["wide"], m.get("tall", 1)
+        ends = (x[0], x[0] + wide, y[0] + tall, y[0])
+        ax.imshow(gray, cmap="gray", vmin=0, vmax=1, extent=ends, aspect="auto")

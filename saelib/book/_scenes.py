@@ -66,6 +66,15 @@ def text(x, y, words, tone="ink"):
     return mark("text", tone, x, y, words=words)
 
 
+def image(values, columns, x, y, wide, tall, still=0):
+    """Gray levels from 0 to 1, row by row, from the corner (``x``, ``y``) to the one that is so far from it.
+
+    One of a panel's images can be ``still``: the page draws it once, whatever is set.
+    """
+    more = {"values": np.ravel(values).tolist(), "columns": columns, "wide": wide, "tall": tall, "still": still}
+    return mark("image", "ink", x, y, **more)
+
+
 def handle(at, x, y, label, **moves):
     """A point of panel ``at`` that moves settings: ``across``, ``up`` or ``round`` (an angle about the origin)."""
     return {"panel": at, "x": float(x), "y": float(y), "label": label, "moves": moves}
@@ -459,5 +468,60 @@ def rotation(s, data):
     )
 
 
-ALL = kl, bias, losses, soft_threshold, ista, latents, directions, descent, epsilon, passes, rotation
+def window(s, data):
+    """A window ``across`` and ``up`` from a photograph's lower left corner, and what a sparse autoencoder makes of it.
+
+    ``photograph`` holds gray levels from 0 to 255, ``whitened`` the same pixels whitened, in hundredths; ``limit`` is
+    three standard deviations of all patches.  The panel counts from the window's center where that is furthest left
+    and down, so that the handle stands where its settings say.
+    """
+    params = network.Params(*(np.array(data[name], float) for name in ("W1", "b1", "W2", "b2")))
+    gray, whitened = np.array(data["photograph"], float) / 255, np.array(data["whitened"], float) / 100
+    units, side = len(params.W1), math.isqrt(params.W1.shape[1])
+    (high, wide), half = gray.shape, side / 2
+    left, up = (math.floor(s[name] + 0.5) for name in ("across", "up"))
+    top = high - side - up
+    seen, p = (of[top : top + side, left : left + side].ravel() for of in (gray, whitened))
+    x = 0.1 + 0.4 * (1 + np.clip(p - p.mean(), -data["limit"], data["limit"]) / data["limit"])  # (eq-normalize-patches)
+    _, a, _, output = network.forward(params, x[np.newaxis])
+    a, output = a[0], output[0]
+    error, even = (float(np.sum((x - other) ** 2) / 2) for other in (output, 0.5))
+    edges = [-half, half, half, -half, -half], [-half, -half, half, half, -half]
+    photograph = [
+        image(gray, wide, -half, high - half, wide, -high, still=1),
+        curve(left + np.array(edges[0]), up + np.array(edges[1]), "orange"),
+    ]
+    marks = []
+    for k, (name, values) in enumerate((("photograph", seen), ("input x", x), ("output", output))):
+        marks += [image(values, side, 10 + 108 * k, 0, 64, 64), text(42 + 108 * k, 75, name)]
+    columns = math.ceil(math.sqrt(units))
+    across, down = 300 / columns, 205 / math.ceil(units / columns)
+    size = min(down, 0.75 * across) - 7
+    for j, w in enumerate(params.W1):
+        x0, y0 = j % columns * across + (across - size - 13) / 2, 93 + j // columns * down
+        x1, y1, bar = x0 + size, y0 + size, {"wide": 8, "base": y0 + size}
+        marks.append(image((w / np.max(np.abs(w)) + 1) / 2, side, x0, y0, size, size))
+        if a[j] > 0.1:
+            marks.append(curve([x0, x1, x1, x0, x0], [y0, y0, y1, y1, y0], "orange"))
+        marks.append(mark("bars", "gray", x1 + 9, y0, **bar))
+        marks.append(mark("bars", "blue", x1 + 9, y1 - a[j] * size, **bar))
+
+    def named(j):
+        return f"unit {j + 1} (row {j // columns + 1}, column {j % columns + 1})"
+
+    first, second = sorted(range(units), key=lambda j: (-a[j], j))[:2]
+    passing = int(np.count_nonzero(a > 0.1))
+    return scene(
+        f"{passing or 'No'} unit{'s pass' if passing > 1 else ' passes'} 0.1. The largest activation, "
+        f"{fixed(a[first], 2)}, is that of {named(first)}; the next, {fixed(a[second], 2)}, that of {named(second)}. "
+        f"The reconstruction error is {fixed(error, 2)}; for an even gray it would be {fixed(even, 2)}.",
+        [
+            panel((-half, wide - half), (-half, high - half), ("", ""), photograph, (300, 300), "bare"),
+            panel((0, 300), (300, 0), ("", ""), marks, (300, 300), "bare"),
+        ],
+        [handle(0, left, up, "window", across="across", up="up")],
+    )
+
+
+ALL = kl, bias, losses, soft_threshold, ista, latents, directions, descent, epsilon, passes, rotation, window
 KINDS = {f.__name__: f for f in ALL}

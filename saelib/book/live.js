@@ -30,6 +30,8 @@
   const mark = (kind, tone, x, y, more) => ({mark: kind, tone, x: [x].flat(), y: [y].flat(), ...more});
   const curve = (x, y, tone = "blue", look = "solid") => mark("curve", tone, x, y, {look});
   const text = (x, y, words, tone = "ink") => mark("text", tone, x, y, {words});
+  const image = (values, columns, x, y, wide, tall, still = 0) =>
+    mark("image", "ink", x, y, {values, columns, wide, tall, still});
   const handle = (at, x, y, label, moves) => ({panel: at, x, y, label, moves});
   const scene = (says, panels, handles = [], lines = []) => ({says, panels, handles, lines});
 
@@ -400,7 +402,46 @@
     );
   }
 
-  const kinds = {kl, bias, losses, soft_threshold, ista, latents, directions, descent, epsilon, passes, rotation};
+  function window(s, data) {
+    const {photograph, whitened, limit, W1, b1, W2, b2} = data, units = W1.length, side = Math.round(Math.sqrt(W1[0].length));
+    const high = photograph.length, wide = photograph[0].length, half = side / 2;
+    const [left, up] = [s.across, s.up].map((v) => Math.floor(v + 0.5)), top = high - side - up;
+    const cut = (rows, one) => rows.slice(top, top + side).flatMap((row) => row.slice(left, left + side).map((v) => v / one));
+    const seen = cut(photograph, 255), p = cut(whitened, 100), mean = sum(p) / p.length;
+    const x = p.map((v) => 0.1 + 0.4 * (1 + Math.min(Math.max(v - mean, -limit), limit) / limit));
+    const layer = (W, b, v) => W.map((row, k) => sigmoid(dot(row, v) + b[k]));
+    const a = layer(W1, b1, x), output = layer(W2, b2, a);
+    const [error, even] = [(i) => output[i], () => 0.5].map((of) => sum(x.map((v, i) => (v - of(i)) ** 2)) / 2);
+    const square = (x0, y0, x1, y1) => curve([x0, x1, x1, x0, x0], [y0, y0, y1, y1, y0], "orange");
+    const marks = [["photograph", seen], ["input x", x], ["output", output]].flatMap(([name, values], k) =>
+      [image(values, side, 10 + 108 * k, 0, 64, 64), text(42 + 108 * k, 75, name)]);
+    const columns = Math.ceil(Math.sqrt(units)), across = 300 / columns, down = 205 / Math.ceil(units / columns);
+    const size = Math.min(down, 0.75 * across) - 7;
+    W1.forEach((w, j) => {
+      const x0 = j % columns * across + (across - size - 13) / 2, y0 = 93 + Math.floor(j / columns) * down;
+      const x1 = x0 + size, y1 = y0 + size, bar = {wide: 8, base: y1}, most = Math.max(...w.map(Math.abs));
+      marks.push(image(w.map((v) => (v / most + 1) / 2), side, x0, y0, size, size));
+      if (a[j] > 0.1) marks.push(square(x0, y0, x1, y1));
+      marks.push(mark("bars", "gray", x1 + 9, y0, bar), mark("bars", "blue", x1 + 9, y1 - a[j] * size, bar));
+    });
+    const named = (j) => `unit ${j + 1} (row ${Math.floor(j / columns) + 1}, column ${j % columns + 1})`;
+    const [first, second] = count(units).sort((i, j) => a[j] - a[i] || i - j), passing = a.filter((v) => v > 0.1).length;
+    return scene(
+      `${passing || "No"} unit${passing > 1 ? "s pass" : " passes"} 0.1. The largest activation, ${fixed(a[first], 2)}, ` +
+        `is that of ${named(first)}; the next, ${fixed(a[second], 2)}, that of ${named(second)}. The reconstruction error is ` +
+        `${fixed(error, 2)}; for an even gray it would be ${fixed(even, 2)}.`,
+      [
+        panel([-half, wide - half], [-half, high - half], ["", ""], [
+          image(photograph.flat().map((v) => v / 255), wide, -half, high - half, wide, -high, 1),
+          square(left - half, up - half, left + half, up + half),
+        ], [300, 300], "bare"),
+        panel([0, 300], [300, 0], ["", ""], marks, [300, 300], "bare"),
+      ],
+      [handle(0, left, up, "window", {across: "across", up: "up"})],
+    );
+  }
+
+  const kinds = {kl, bias, losses, soft_threshold, ista, latents, directions, descent, epsilon, passes, rotation, window};
 
   // --- drawing -----------------------------------------------------------------------------------------------------
   const LEFT = 48, RIGHT = 10, TOP = 10, BOTTOM = 40, FAR = 1e4;
@@ -476,7 +517,7 @@
     },
     bars(m, points, clipped, free, at) {
       m.x.forEach((x, k) => {
-        const [left, base] = at(x - m.wide / 2, 0), [right] = at(x + m.wide / 2, 0), [, y] = points[k];
+        const [left, base] = at(x - m.wide / 2, m.base ?? 0), [right] = at(x + m.wide / 2, 0), [, y] = points[k];
         clipped.push(`<rect class="live-bar live-${m.tone}" x="${px(left)}" y="${px(Math.min(y, base))}" ` +
           `width="${px(right - left)}" height="${px(Math.abs(y - base))}"/>`);
       });
@@ -509,14 +550,33 @@
         clipped.push(`<path class="live-pixel" fill="#${gray}" d="${d.join("")}"/>`);
       }
     },
+    // As `pixels`, but for many: neighbors of one gray level in a row are one piece; just below a tie counts as one.
+    image(m, [[x, y]], clipped, free, at, stays) {
+      const n = m.columns, [right, bottom] = at(m.x[0] + m.wide, m.y[0] + m.tall), shades = {};
+      const values = m.still && stays ? [] : m.values;
+      const levels = values.map((value) => Math.floor(Math.min(Math.max(value, 0), 1) * 15 + 0.500001));
+      for (let k = 1, start = 0; k <= levels.length; k++) {
+        if (k % n && levels[k] === levels[start]) continue;
+        const d = `M${start % n} ${Math.floor(start / n)}h${k - start}v1h-${k - start}z`;
+        shades[levels[start]] = (shades[levels[start]] ?? "") + d;
+        start = k;
+      }
+      const size = [(right - x) / n, (bottom - y) * n / m.values.length].map((v) => Math.floor(v * 1e4 + 0.5) / 1e4);
+      const where = `translate(${px(x)} ${px(y)}) scale(${size.join(" ")})`;
+      const paths = Object.entries(shades).map(([level, d]) => {
+        const gray = Number(level).toString(16).repeat(3);
+        return `<path fill="#${gray}" d="${d}"/>`;
+      });
+      clipped.push(`<g class="live-pixel${m.still ? " live-still" : ""}" transform="${where}">${paths.join("")}</g>`);
+    },
   };
 
-  function svg(panel, label = "") {
+  function svg(panel, label = "", stays = null) {
     const g = geometry(panel), clipped = [], free = [];
     const inside = ([x, y]) => x >= -1 && x <= g.w + 1 && y >= -1 && y <= g.h + 1;
     for (const m of panel.marks) {
       const points = m.x.map((x, k) => g.at(x, m.y[k]));
-      shapes[m.mark](m, ["dots", "text"].includes(m.mark) ? points.filter(inside) : points, clipped, free, g.at);
+      shapes[m.mark](m, ["dots", "text"].includes(m.mark) ? points.filter(inside) : points, clipped, free, g.at, stays);
     }
     const about = label ? `role="img" aria-label="${escape(label)}"` : 'aria-hidden="true"';
     return `<svg viewBox="0 0 ${g.width} ${g.height}" ${about}>${g.bare ? "" : axes(panel, g)}` +
@@ -551,7 +611,9 @@
       shown = make(state, data);
       const label = `${figure.dataset.alt} ${shown.says}`;
       shown.panels.forEach((panel, k) => {
-        panels[k].querySelector("svg").outerHTML = svg(panel, k ? "" : label);
+        const stays = panels[k].querySelector(".live-still");
+        panels[k].querySelector("svg").outerHTML = svg(panel, k ? "" : label, stays);
+        if (stays) panels[k].querySelector(".live-still").replaceWith(stays);
       });
       tell(shown.says);
       lines?.replaceChildren(...shown.lines.map((line) => {

@@ -50,7 +50,7 @@ class Live(NamedTuple):
     def __repr__(self):
         shown = (s for s in self.settings.values() if s.kind != "point")
         ranges = (f"{s.label} from {word(s, s.low)} to {word(s, s.high)}" for s in shown)
-        return f"Live figure: {self.caption.split('. ')[0].rstrip('.')}; {', '.join(ranges)}"
+        return "; ".join(filter(None, (f"Live figure: {self.caption.split('. ')[0].rstrip('.')}", ", ".join(ranges))))
 
     def _repr_mimebundle_(self, include=None, exclude=None):
         html = as_html(self)
@@ -122,12 +122,15 @@ def choice(label, words, *, start=0):
     return Setting("choice", label, 0, len(words) - 1, start, 1, 0, tuple(words))
 
 
-def point(low, high, start):
-    """Return a setting without a control of its own, for a point that is dragged."""
+def point(low, high, start, *, step=0):
+    """Return a setting without a control of its own, for a point that is dragged, in steps or (0) freely."""
     start = number(start, "start of a point")
     if not low <= start <= high:
         raise ValueError(f"start of a point must be from {low:g} to {high:g}, got {start:g}")
-    return Setting("point", "point", low, high, start, 0)
+    step = whole_number(step, "step of a point", least=0)
+    if step and (start - low) % step:
+        raise ValueError(f"start of a point must be a whole number of steps of {step} from {low:g}, got {start:g}")
+    return Setting("point", "point", low, high, start, step, digits=0 if step else 2)
 
 
 def figure(kind, *, caption, alt, name=None, data=None, **settings):
@@ -220,7 +223,7 @@ def control(e, key):
             for k, option in enumerate(s.words)
         )
         return f'<fieldset class="live-setting" {about}><legend>{label}</legend>{"".join(radios)}</fieldset>'
-    step = "any" if s.kind == "point" else f"{s.step:.10g}"
+    step = f"{s.step:.10g}" if s.step else "any"
     slide = (
         f'<input type="range" id="{id}" min="{s.low:g}" max="{s.high:g}" step="{step}" value="{s.start:.10g}" '
         f'aria-valuetext="{now}" autocomplete="off">'
