@@ -2,9 +2,9 @@
 
 The installed package sphinx-mathjax-offline holds all of MathJax 3 (33 MB); the pages of this book need some pieces of
 it (2 MB), which are copied beside the book's other static files. A page loads the parts by themselves (0.8 MB) rather
-than the ready-made whole, a third of which is a menu. Numbers of equations stay Sphinx's. Formulas are set some at a time
-(`_static/formulas.js`), so that a long page can be read before the last one stands. A formula within a line is held
-together with the mark after it, which a browser might put at the beginning of the next.
+than the ready-made whole, a third of which is a menu. Numbers of equations stay Sphinx's. Formulas are set some at a
+time (`_static/formulas.js`), so that a long page can be read before the last one stands. A formula within a line is
+held together with the mark after it, which a browser might put at the beginning of the next.
 """
 
 import re

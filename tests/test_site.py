@@ -252,7 +252,8 @@ def test_labels_in_drawings_are_legible_on_a_phone(page):
     page.set_viewport_size(PHONE)
     page.wait_for_timeout(300)
     found = page.evaluate(
-        r"""[...document.querySelectorAll(":is(.drawing, .explore-frame) > svg")].filter(e => e.checkVisibility()).map(svg => {
+        r"""[...document.querySelectorAll(":is(.drawing, .explore-frame) > svg")]
+           .filter(e => e.checkVisibility()).map(svg => {
              const scale = svg.getBoundingClientRect().width / svg.viewBox.baseVal.width, box = svg.parentElement;
              const letters = [...svg.querySelectorAll("g[transform]")]
                .map(g => /scale\(([\d.]+) -\1\)/.exec(g.getAttribute("transform"))).filter(Boolean);
