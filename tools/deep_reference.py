@@ -223,6 +223,7 @@ def stacked(X, T, y):
             "softmax on untrained features": untrained,
             "random, then fine-tuned": fit(net, untrained, X, y, 100, 10),
             "random": fit(net, plain, X, y, 200, 10),
+            "random, 400 iterations": fit(net, plain, X, y, 400, 10),  # as many as the whole stack
         }
         for name, params in found.items():
             result.setdefault(name, []).append(round(100 * accuracy(net, params, T, test_y), 2))
