@@ -82,8 +82,8 @@ def draw(app, page, tree):
         tree.select_one("article.bd-article").insert(0, parse(_frames.SHARED.format(defs)))
     for frame in tree.select(".explore-frame > svg, figure.explore template > svg"):
         groups = (group.get("transform", "") for group in frame.find_all("g"))
-        least = least_width(float(frame["viewbox" if "viewbox" in frame.attrs else "viewBox"].split()[2]), groups)
-        if least:
+        box = frame.get("viewBox") or frame.get("viewbox") or "0 0 0 0"  # as the parser writes it
+        if least := least_width(float(box.split()[2]), groups):
             frame["style"] = least
     for box in tree.select(".drawing, .explore-frame, .explore-shared, figure.explore template"):
         for tag in box.find_all(True):
