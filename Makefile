@@ -45,7 +45,7 @@ help: ## this list
 	@echo "make site-test   open the built book in a headless Chromium with the network cut off, and check every page"
 	@echo "make lite-test   open a chapter of make lite in a headless Chromium, and run chapters in such a Python"
 	@echo "make mutants     put one mistake at a time into the library, and count those that its tests notice (half an hour)"
-	@echo "make bench       time the library beside its limit, PyTorch, JAX and scikit-learn (ten minutes; installs them first)"
+	@echo "make bench       time the library beside its limit, PyTorch, JAX, SAELens and scikit-learn (twenty minutes; installs them first)"
 	@echo "make coverage    list the lines and branches of the library that no test runs (five minutes)"
 	@echo "make lint        check style, spelling, types, and the text as an editor would (words, labels, references)"
 	@echo "make audit       look for known vulnerabilities of the installed packages (asks a database on the internet)"

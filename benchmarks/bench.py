@@ -1,4 +1,4 @@
-"""`make bench`: saelib beside the limit of its matrix products, PyTorch, JAX and scikit-learn, in one run.
+"""`make bench`: saelib beside the limit of its matrix products, PyTorch, JAX, SAELens and scikit-learn.
 
 Everything in a row of the table is timed in one process, in turns, so that a machine that slows down does so for all;
 a figure is the ratio of two medians. Each setting of threads and of OPENBLAS_CORETYPE (which of its kernels OpenBLAS

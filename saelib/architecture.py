@@ -44,7 +44,8 @@ class Architecture(Protocol):
     ``for_evaluation(params) -> (net, params)``
         The net that stands for this one once it is trained.
     ``fast(params) -> form``
-        The same two passes in memory that is used again; `saelib.objective.Plain` shows what its methods do.
+        The same two passes, quicker; `saelib.objective.Plain` shows what its methods do.  A subclass that changes an
+        equation is computed without it.
     ``smoothed(params, X, target) -> (J, fields)``
         Where a gradient is a convention (straight-through, or something held fixed): the cost to which it belongs near
         ``params``, a function of moved parameters, and the names of the fields whose gradient it is.

@@ -2,7 +2,7 @@
 
 No autoencoder is named here.  The data is dealt out in blocks of rows, which stay in the processor's cache; threads
 share the blocks while each product of matrices runs on one thread.  A net that has a `fast` form of its equations is
-computed by that, in memory that is used again.
+computed by that.
 """
 
 import re
