@@ -85,6 +85,16 @@ def parts_of(vector):
     return [slice(0, middle), slice(middle, vector.size)][: 1 + (middle < vector.size)]
 
 
+@cache
+def keep_freed_memory():
+    """Keep arrays that are freed for the next ones: the system would have to find and clear their pages each time.
+
+    glibc gives back to the system what was larger than all that was freed before, up to 32 MB; elsewhere this does
+    nothing.
+    """
+    np.empty(31 << 20, np.uint8)
+
+
 class _Blas:
     lock, holders, limit = Lock(), 0, None
 

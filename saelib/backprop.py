@@ -11,7 +11,11 @@ def kl_prime(rho, rho_hat, rest=None):
     Arguments and errors are those of `saelib.kl_divergence`.  The derivative is infinite at 0 and at 1; there this
     function returns a large finite number of the right sign.
     """
-    rho, rho_hat, rest = check_means(rho, rho_hat, rest)
+    return kl_prime_of(*check_means(rho, rho_hat, rest))
+
+
+def kl_prime_of(rho, rho_hat, rest):
+    """Return the same for arguments that were checked."""
     return -rho / rho_hat + (1 - rho) / rest  # (eq-kl-prime)
 
 

@@ -59,7 +59,11 @@ def kl_divergence(rho, rho_hat, rest=None):
     ValueError
         If an argument is outside its range.
     """
-    rho, rho_hat, rest = check_means(rho, rho_hat, rest)
+    return kl_of(*check_means(rho, rho_hat, rest))
+
+
+def kl_of(rho, rho_hat, rest):
+    """Return the same for arguments that were checked."""
     return rho * np.log(rho / rho_hat) + (1 - rho) * np.log((1 - rho) / rest)  # (eq-kl)
 
 

@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 
 from ._checks import as_floats, as_matrix, as_rows, function, positive, whole_number
-from ._workplace import blocks_of, number_of_threads, threads
+from ._workplace import blocks_of, keep_freed_memory, number_of_threads, threads
 from .architecture import flatten, leaves, unflatten
 
 LANES = 8  # every LANES-th block is added up in one lane, however many threads there are: the sums are the same
@@ -49,6 +49,21 @@ class Plain:
     def packed(self, total):
         """Return a sum of such gradients in the order of `saelib.architecture.flatten`."""
         return total
+
+    def at(self, params):
+        """Return the form for other parameters of the same shapes, perhaps in the memory of this one."""
+        self.params = params
+        return self
+
+    def mean(self, total, m):
+        """Return the decay, and the mean of m rows' gradients with the decay's added: a vector for the moment."""
+        gradient = self.packed(total)
+        gradient /= m
+        decay, slope = self.net.decay(self.params)
+        if slope is not None:
+            for piece, more in zip(leaves(unflatten(gradient, self.params)), leaves(slope), strict=True):
+                piece += more
+        return decay, gradient
 
 
 def form_of(net, params):
@@ -296,39 +311,38 @@ class Step:
     """
 
     def __init__(self, net, run=map):
-        self.net, self.run, self.spare = net, run, {}
+        self.net, self.run, self.spare, self.form = net, run, {}, None
+        keep_freed_memory()
 
     def __call__(self, params, X, target, memory):
         """Return cost, gradient (a vector that the next call may overwrite), dead latents, params and memory."""
         net, m = self.net, len(X)
         net.check(params, X, target)
-        form = form_of(net, params)
-        size = sum(P.size for P in leaves(params))
-        halves = 2 if m * size >= 2 * MULTIPLICATIONS_FOR_TWO and getattr(net, "additive", True) else 1
-        parts = blocks_by(m, -(-m // halves))
-        kept, works = self.spare.get(m) or ([None] * len(parts), [form.work(part.stop - part.start) for part in parts])
-        codes = list(self.run(form.encode, [X[part] for part in parts], kept))
-        summary = sum(form.summary(one) for one in codes)
-        mean, dead = summary / m, False
+        form = self.form = form_of(net, params) if self.form is None else self.form.at(params)
+        parts, run, kept, works = self.spare.get(m) or self._plan(m)
+        codes = list(run(form.encode, [X[part] for part in parts], kept))
+        mean, dead = sum(map(form.summary, codes)) / m, False
         if hasattr(net, "remember"):
             before = params
             params, memory, mean = net.remember(params, memory, mean)
-            form, dead = form if params is before else form_of(net, params), mean == 0
+            form, dead = form if params is before else form.at(params), mean == 0
         penalty, price = net.penalty(mean)
 
         def gradient_of(part, codes, work):
             return form.backward(X[part], target[part], codes, price, work)
 
-        losses, gradients = zip(*self.run(gradient_of, parts, codes, works), strict=True)
-        if form.reuses:
-            self.spare[m] = codes, works
+        losses, gradients = zip(*run(gradient_of, parts, codes, works), strict=True)
+        self.spare[m] = parts, run, codes if form.reuses else kept, works
         total = gradients[0]
         for other in gradients[1:]:
             total += other
-        total = form.packed(total)
-        total /= m
-        decay, slope = net.decay(params)
-        if slope is not None:
-            for piece, more in zip(leaves(unflatten(total, params)), leaves(slope), strict=True):
-                piece += more
+        decay, total = form.mean(total, m)
         return float(sum(losses) / m + penalty + decay), total, dead, params, memory
+
+    def _plan(self, m):
+        """Return the parts of a batch of m rows, what runs them, and memory for them."""
+        large = m * sum(P.size for P in leaves(self.form.params)) >= 2 * MULTIPLICATIONS_FOR_TWO
+        halves = 2 if large and getattr(self.net, "additive", True) else 1
+        parts = blocks_by(m, -(-m // halves))
+        works = [self.form.work(part.stop - part.start) for part in parts]
+        return parts, self.run if len(parts) > 1 else map, [None] * len(parts), works

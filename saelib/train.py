@@ -235,7 +235,8 @@ def adam(
     bar = progress_bar(total, "Adam", progress)
     try:
         with bar, two_threads() as run, np.errstate(over="ignore", invalid="ignore"):
-            step = Step(net, run)
+            step, parts = Step(net, run), parts_of(scratch)
+            shared = run if len(parts) > 1 else map
             for batch in batches:
                 X, target = batch if isinstance(batch, tuple) else (batch, None)
                 X = as_matrix(X)
@@ -248,7 +249,7 @@ def adam(
                 if hasattr(net, "project"):
                     gradient = flatten(net.project(params, unflatten(gradient, params)))
                 move = partial(_move, old=now, new=then, gradient=gradient, scratch=scratch, betas=betas)
-                list(run(partial(move, t=t + 1, rate=rate(t)), parts_of(scratch)))
+                list(shared(partial(move, t=t + 1, rate=rate(t)), parts))
                 t += 1
                 _within_bounds(then.theta, t)
                 params = net.constrain(then.params)

@@ -10,6 +10,8 @@ from numpy.testing import assert_allclose, assert_array_equal
 from scipy.special import rel_entr
 
 import saelib
+from saelib.backprop import kl_prime_of
+from saelib.cost import kl_of
 
 pytestmark = pytest.mark.filterwarnings("error")
 
@@ -107,6 +109,18 @@ def penalty(Z2, rho):
     """The sum of the divergences of a layer with pre-activations ``Z2``, from the cost of a network that has it."""
     params = saelib.Params(Z2.T, 0 * Z2[0], 0 * Z2, 0 * Z2[:, 0])
     return saelib.cost_terms(params, np.eye(len(Z2), dtype=Z2.dtype), lam=0, rho=rho, beta=1).sparsity
+
+
+def test_divergence_and_slope_of_means_that_were_checked():
+    """Beside SciPy's relative entropy of two Bernoulli variables, and its difference quotient."""
+    rho_hat = np.array([0.01, 0.2, 0.5, 0.93])
+    found, slope = kl_of(0.2, rho_hat, 1 - rho_hat), kl_prime_of(0.2, rho_hat, 1 - rho_hat)
+
+    def expected(q):
+        return rel_entr(0.2, q) + rel_entr(0.8, 1 - q)
+
+    assert_allclose(found, expected(rho_hat), atol=1e-14)
+    assert_allclose(slope, (expected(rho_hat + 1e-6) - expected(rho_hat - 1e-6)) / 2e-6, atol=1e-5)
 
 
 def test_penalty_is_that_of_the_mean_activations_away_from_saturation():

@@ -23,7 +23,7 @@ from saelib import _workplace as workplace
 from saelib import nets
 from saelib import objective as module
 from saelib._workplace import one_blas_thread
-from saelib.architecture import flatten
+from saelib.architecture import flatten, unflatten
 from saelib.nets.sigmoid import Fast
 
 pytestmark = pytest.mark.filterwarnings("error")
@@ -110,18 +110,18 @@ def test_the_gradient_on_all_rows_is_the_objectives_to_the_bit(dtype):
         assert_array_equal(found, expected)
 
 
-@pytest.mark.parametrize("limit, lengths", [(31 * 15 // 2 + 1, [15]), (31 * 15 // 2, [8, 7])])
-def test_rows_with_enough_to_multiply_are_two_blocks(monkeypatch, limit, lengths):
+@pytest.mark.parametrize("limit, lengths", [(31 * 15 // 2 + 1, []), (31 * 15 // 2, [8, 7])])
+def test_rows_with_enough_to_multiply_are_shared_as_two_blocks(monkeypatch, limit, lengths):
     monkeypatch.setattr(module, "MULTIPLICATIONS_FOR_TWO", limit)
     params, X = problem(15, 4, 3, seed=9)  # 31 parameters
     shared = []
 
     def run(function, items, *others):
-        shared.append(items)
+        shared.extend(len(rows) for rows in items if isinstance(rows, np.ndarray))
         return map(function, items, *others)
 
     module.Step(nets.Sigmoid(), run)(params, X, X, None)
-    assert [len(rows) for rows in shared[0]] == lengths
+    assert shared == lengths
 
 
 def test_a_step_may_overwrite_the_gradient_of_the_one_before_and_nothing_else():
@@ -133,6 +133,23 @@ def test_a_step_may_overwrite_the_gradient_of_the_one_before_and_nothing_else():
     assert_array_equal(step(params, X[:7], X[:7], None)[1], first)
     for a, b in zip((*params, X), before, strict=True):
         assert_array_equal(a, b)
+
+
+@pytest.mark.parametrize("net", [*nets.examples(), nets.TopK(2, k_aux=3, dead_after=1)], ids=repr)
+def test_a_step_keeps_nothing_of_the_parameters_before(net, monkeypatch):
+    monkeypatch.setattr("saelib.nets.topk.MANY", 32)
+    rng = np.random.default_rng(0)
+    X = rng.uniform(0.1, 0.9, (40, 6))
+    start = net.init(6, 32, rng)
+    theta = flatten(start)
+    step, memory = module.Step(net), None
+    for _ in range(3):
+        params = net.constrain(unflatten(theta + 0.1 * rng.normal(size=theta.size), start))
+        once = module.Step(net)(params, X, X, memory)
+        again = step(params, X, X, memory)
+        assert again[0] == once[0]
+        assert_array_equal(again[1], once[1])
+        memory = again[4]
 
 
 @pytest.mark.parametrize("output", ["sigmoid", "linear"])

@@ -248,7 +248,7 @@ ELSEWHERE = {
     "tests/test_stacks.py": "stacks: he_start unroll softmax reference_runs",
     "tests/test_network.py": "network: init_params",
     "tests/test_bad_input.py": "network: check_params check_forward; cost: check_problem check_columns check_means",
-    "tests/test_cost.py": "cost: terms_from_forward means_of",
+    "tests/test_cost.py": "cost: terms_from_forward means_of kl_of; backprop: kl_prime_of",
     "tests/test_storage.py": "storage: load_params",
     "tests/test_saelens_files.py": "storage: load_saelens save_saelens",
     "tests/test_objective.py": "objective: Plain form_of blocks_by Step",

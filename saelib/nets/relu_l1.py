@@ -88,9 +88,13 @@ class Fast(_latents.Fast):
     """The equations of `ReluL1` in memory that is used again; its codes are the activations alone."""
 
     def __init__(self, net, params):
-        super().__init__(net, params)
-        lengths = np.sqrt(np.sum(params.W2 * params.W2, axis=0))
-        self.price, self.slope = net.mu * lengths, net.mu / np.where(lengths > 0, lengths, 1)
+        self.net = net
+        self.at(params)
+
+    def at(self, params):
+        lengths, mu = np.sqrt(np.sum(params.W2 * params.W2, axis=0)), self.net.mu
+        self.params, self.price, self.slope = params, mu * lengths, mu / np.where(lengths > 0, lengths, 1)
+        return self
 
     def activate(self, Z, codes):
         A = np.maximum(Z, 0, out=Z)

@@ -5,10 +5,12 @@ from typing import NamedTuple
 import numpy as np
 
 from .._checks import in_open_unit_interval, nonnegative, one_of
-from ..architecture import as_it_is
-from ..backprop import kl_prime
-from ..cost import check_problem, sparsity_penalty
+from ..architecture import as_it_is, flatten, unflatten
+from ..backprop import kl_prime_of
+from ..cost import check_problem, kl_of
 from ..network import LIMIT, Params, init_params
+
+TINY = np.finfo(float).tiny
 
 
 class Pair(NamedTuple):
@@ -58,8 +60,8 @@ class Sigmoid(NamedTuple):
         return np.array([codes.A.sum(axis=0, dtype=float), codes.rest.sum(axis=0, dtype=float)])
 
     def penalty(self, mean):
-        (rho_hat, rest), rho = mean, self.rho  # (eq-rho-hat)
-        return self.beta * sparsity_penalty(rho, rho_hat, rest), self.beta * kl_prime(rho, rho_hat, rest)
+        rho, (rho_hat, rest) = self.rho, np.maximum(mean, TINY)  # (eq-rho-hat)
+        return self.beta * float(kl_of(rho, rho_hat, rest).sum()), self.beta * kl_prime_of(rho, rho_hat, rest)
 
     def backward(self, params, X, target, codes, price):
         W2, b2 = params.W2, params.b2
@@ -128,12 +130,20 @@ class Fast:
     reuses = True
 
     def __init__(self, net, params):
-        W1, b1, W2, b2 = self.params = params
+        self.net, (W1, _, W2, _) = net, params
         self.sigmoid, self.limit = net.output == "sigmoid", LIMIT[W1.dtype]
-        self.W1, self.b1, self.W2T = -W1, -b1[:, np.newaxis], np.ascontiguousarray(W2.T)
-        self.W2bT = np.concatenate([self.W2T, b2[np.newaxis]])
-        if self.sigmoid:
-            self.W2bT *= 0.5  # f(z) = (1 + tanh(z/2)) / 2
+        self.W2T, self.W2bT = (np.empty((rows, len(W2)), W2.dtype) for rows in (len(W1), len(W1) + 1))
+        self.gradient = None
+        self.at(params)
+
+    def at(self, params):
+        self.W1, b1, W2, b2 = self.params = params
+        self.b1 = -b1[:, np.newaxis]
+        self.W2T[:] = W2.T
+        half = 0.5 if self.sigmoid else 1  # f(z) = (1 + tanh(z/2)) / 2
+        np.multiply(self.W2T, half, out=self.W2bT[:-1])
+        np.multiply(b2, half, out=self.W2bT[-1])
+        return self
 
     def work(self, rows):
         s2, dtype = len(self.W1), self.W1.dtype
@@ -151,14 +161,29 @@ class Fast:
         W1, W2bT, b1 = self.split(total)
         return np.concatenate([W1.ravel(), b1, W2bT[:-1].T.ravel(), W2bT[-1]])
 
+    def mean(self, total, m):
+        if self.gradient is None:
+            self.gradient = flatten(self.params)
+            self.pieces = unflatten(self.gradient, self.params)
+        total /= m
+        dW1, dW2bT, db1 = self.split(total)
+        pieces, squares = self.pieces, 0.0
+        pieces.b1[:], pieces.b2[:] = db1, dW2bT[-1]
+        for W, piece, mean in ((self.params.W1, pieces.W1, dW1), (self.params.W2, pieces.W2, dW2bT[:-1].T)):
+            squares += float(np.multiply(W, W, out=piece).sum(dtype=float))
+            np.multiply(W, self.net.lam, out=piece)
+            piece += mean
+        return self.net.lam / 2 * squares, self.gradient
+
     def encode(self, X, codes=None):
         s2, rows = len(self.W1), len(X)
         if codes is None:
             codes = Block(np.ones((s2 + 1, rows), X.dtype), np.empty((s2, rows), X.dtype))
         E, A = codes.rest, codes.A[:-1]
         np.matmul(self.W1, X.T, out=E)
-        E += self.b1  # -z
-        np.clip(E, -self.limit, self.limit, out=E)
+        np.subtract(self.b1, E, out=E)  # -z
+        np.minimum(E, self.limit, out=E)  # (np.clip takes longer to begin)
+        np.maximum(E, -self.limit, out=E)
         np.exp(E, out=E)
         np.add(1, E, out=A)
         np.reciprocal(A, out=A)

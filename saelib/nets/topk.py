@@ -146,8 +146,12 @@ class KeptOnly(Plain):
     reuses = True
 
     def __init__(self, net, params):
-        super().__init__(net, params)
-        self.W2T = np.ascontiguousarray(params.W2.T)
+        self.net, self.W2T = net, np.empty(params.W2.shape[::-1], params.W2.dtype)
+        self.at(params)
+
+    def at(self, params):
+        self.params, self.W2T[:] = params, params.W2.T
+        return self
 
     def encode(self, X, codes=None):
         W1, b1, _, b2 = self.params
