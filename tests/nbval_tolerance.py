@@ -409,10 +409,22 @@ def pytest_addoption(parser):
 
 
 def pytest_configure(config):
-    """Let `-n` deal out notebooks whole, since a cell needs those before it, and in the order of `LONGEST_FIRST`."""
+    """Let `-n` deal out notebooks whole, since a cell needs those before it, and in the order of `LONGEST_FIRST`.
+
+    Each of the processes gets processors of its own: a chapter's threads wait for each other, and those of two chapters
+    on the same processors would wait for much longer.
+    """
     if getattr(config.option, "dist", None) in ("load", "worksteal", "loadgroup"):
         config.option.dist = "loadscope"
     config.option.loadscopereorder = False
+    if hasattr(config, "workerinput") and hasattr(os, "sched_setaffinity"):  # not on macOS
+        mine, count = int(config.workerinput["workerid"].removeprefix("gw")), config.workerinput["workercount"]
+        os.sched_setaffinity(0, share_of(sorted(os.sched_getaffinity(0)), mine, count))
+
+
+def share_of(processors, mine, count):
+    """Return the processors of one of ``count`` processes, or the one that it shares where there are fewer."""
+    return processors[mine::count] or [processors[mine % len(processors)]]
 
 
 def pytest_terminal_summary(terminalreporter):

@@ -33,6 +33,7 @@ from tests.nbval_tolerance import (
     markup_problem,
     outputs_problems,
     picture_problem,
+    share_of,
     text_problem,
     without_figures,
 )
@@ -296,6 +297,11 @@ def test_what_takes_longest_is_begun_first_and_its_tests_keep_their_order():
     assert [item.number for item in longest_first(items)] == [2, 5, 1, 3, 0, 4]
     there = {path.stem for path in (*store_notebooks.notebooks(), *(ROOT / "tests").glob("test_*.py"))}
     assert set(LONGEST_FIRST) <= there
+
+
+@pytest.mark.parametrize("count, shares", [(2, [[0, 2, 5], [1, 4]]), (7, [[0], [1], [2], [4], [5], [0], [1]])])
+def test_each_of_several_processes_has_its_share_of_the_processors(count, shares):
+    assert [share_of([0, 1, 2, 4, 5], mine, count) for mine in range(count)] == shares
 
 
 def test_an_unexpected_file_of_data_fails_its_notebook_alone(small, tmp_path):
