@@ -115,16 +115,16 @@ class Objective:
             raise ValueError(f"target must have a row for each row of X, got {len(target)} and {self.X.shape[0]}")
         self.dtype = np.dtype(np.float32 if self.X.dtype in (np.uint8, np.float32) else np.float64)
         m = self.X.shape[0]
-        rows = m if not getattr(net, "additive", True) else block_rows
+        rows = m if self.there or not getattr(net, "additive", True) else block_rows
         self.blocks = blocks_of(*self.X.shape) if rows is None else blocks_by(m, whole_number(rows, "block_rows"))
-        self.blocks = X.blocks if self.there else self.blocks
         self.lanes = [self.blocks[k::LANES] for k in range(min(LANES, len(self.blocks)))]
         self.n_jobs = min(number_of_threads(n_jobs), len(self.lanes))
         self.likes, self.spare = {}, deque()  # parameters by their count; memory that no call is using
         self.checked = False  # whether all rows fit the net, which needs parameters to be seen
         at_once = len(self.blocks) == 1 or (type(self.X) is np.ndarray and self.X.dtype == self.dtype and scale == 1)
         self.looks = {"X": slice(None)} if at_once else {f"X[{b.start}:{b.stop}]": b for b in self.blocks}
-        self.looks = {} if self.there else self.looks  # the workers look
+        if self.there:  # where the workers look
+            self.looks = {}
         for name, block in self.looks.items():  # now, and not in the midst of a training
             as_matrix(self.rows(block)[0], name)
         if like is not None:
@@ -212,7 +212,7 @@ class Objective:
         return J, gradient
 
     def _elsewhere(self, params):
-        data = self.blocks if self.there else [self.rows(block) for block in self.blocks]
+        data = self.X.blocks if self.there else [self.rows(block) for block in self.blocks]
         first, second = elsewhere(self.net, form_of if self.there else Plain, self.run, data)
         penalty, price = self.net.penalty(first(params) / self.X.shape[0])
         return self._total(params, *second(params, price), penalty)
