@@ -203,7 +203,8 @@ class Spread:
         from dask.delayed import Delayed
         from distributed import Future
 
-        if isinstance(data, (list, tuple)) and not all(map(np.isscalar, data)):
+        numbers = (list, tuple, float, int)  # lists of lists of these are a matrix, too
+        if isinstance(data, (list, tuple)) and not all(isinstance(one, numbers) for one in data):
             return [part for one in data for part in self._parts(one, name, slice(None))]
         if isinstance(data, (Future, Delayed)):
             return [Part(data)]
@@ -276,7 +277,9 @@ class Rows:
         from dask import delayed
 
         one = delayed(_rows_of, pure=False)
-        X = self.spread.result(delayed([one(block, self.spread.scale, self.dtype) for block in self.blocks]))
+        X = self.spread.result(
+            delayed([one(block.X, block.rows, self.spread.scale, self.dtype) for block in self.blocks])
+        )
         return np.concatenate(X).astype(dtype or self.dtype, copy=False)
 
 
@@ -398,8 +401,8 @@ def _of_block(function, X, target, first, rows, scale, dtype):
     return total
 
 
-def _rows_of(block, scale, dtype):
-    return _floats(_taken(block.X, block.rows), "X", scale, dtype)
+def _rows_of(X, rows, scale, dtype):
+    return _floats(_taken(X, rows), "X", scale, dtype)
 
 
 def _floats(X, name, scale, dtype):
