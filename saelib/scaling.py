@@ -21,7 +21,7 @@ AT_ONCE = 8  # sums that one task adds up
 LESS = "give them more memory (memory_limit) or make the blocks smaller (block_rows)"
 
 
-class Block(NamedTuple):
+class _Block(NamedTuple):
     """Where a worker finds rows of ``X`` and of the target, the number of the first, and which of them are wanted."""
 
     X: Any
@@ -102,9 +102,9 @@ class Spread:
             single = all(part.dtype in (np.uint8, np.float32) for part in parts)
             self.shape, self.dtype = (ends[-1], parts[0].shape[1]), np.dtype(np.float32 if single else np.float64)
             places = zip(parts, targets, slices, strict=True)
-            self.blocks = [Block(part.where, target, rows.start) for part, target, rows in places]
+            self.blocks = [_Block(part.where, target, rows.start) for part, target, rows in places]
             X, target = _whole([part.where for part in parts], slices), _whole(targets, slices)
-            self.whole = Block(X, target, 0) if X and (target or targets[0] is None) else None
+            self.whole = _Block(X, target, 0) if X and (target or targets[0] is None) else None
             self.closing = stack.pop_all()
 
     def __enter__(self):
@@ -123,7 +123,7 @@ class Spread:
 
     def __getitem__(self, rows):
         """Return the rows of these numbers, where they lie."""
-        return Rows(self, rows)
+        return _Rows(self, rows)
 
     @property
     def dashboard(self):
@@ -207,7 +207,7 @@ class Spread:
         if isinstance(data, (list, tuple)) and not all(isinstance(one, numbers) for one in data):
             return [part for one in data for part in self._parts(one, name, slice(None))]
         if isinstance(data, (Future, Delayed)):
-            return [Part(data)]
+            return [_Part(data)]
         if isinstance(data, array.Array) and data.ndim == 2:
             return _chunks(data, rows)
         if is_dask_collection(data):
@@ -215,7 +215,7 @@ class Spread:
                 f"{name} must be a matrix, got {type(data).__name__}; to_dask_array() makes one of a table"
             )
         if callable(data):
-            return [Part(Reader(data))]
+            return [_Part(_Reader(data))]
         data = unmasked(as_rows(data, name), name)
         m, n = data.shape
         if rows is None:
@@ -224,11 +224,11 @@ class Spread:
         if slices[-1].stop != m:
             raise ValueError(f"target must have a row for each row of X, got {m} and {slices[-1].stop}")
         if isinstance(data, np.memmap) and data.mode != "c":
-            data = File(data)
+            data = _File(data)
         in_memory = isinstance(data, np.ndarray)
-        places = [self._held(np.asarray(data[rows])) if in_memory else Reader(data, rows) for rows in slices]
+        places = [self._held(np.asarray(data[rows])) if in_memory else _Reader(data, rows) for rows in slices]
         return [
-            Part(place, (rows.stop - rows.start, n), data.dtype) for place, rows in zip(places, slices, strict=True)
+            _Part(place, (rows.stop - rows.start, n), data.dtype) for place, rows in zip(places, slices, strict=True)
         ]
 
     def _seen(self, parts, name):
@@ -239,14 +239,14 @@ class Spread:
         if new:
             asked = self.result(delayed([delayed(_shape_of, pure=False)(parts[i].where, name) for i in new]))
             for i, (shape, dtype) in zip(new, asked, strict=True):
-                parts[i] = Part(parts[i].where, shape, dtype)
+                parts[i] = _Part(parts[i].where, shape, dtype)
         parts = [part for part in parts if part.shape[0]]
         if not parts:
             raise ValueError(f"{name} must have at least one row, got none")
         return parts
 
 
-class Part(NamedTuple):
+class _Part(NamedTuple):
     """A block where it lies, its shape and its dtype, if they are known."""
 
     where: Any
@@ -254,10 +254,12 @@ class Part(NamedTuple):
     dtype: Any = None
 
 
-class Rows:
+class _Rows:
     """Some rows of a `Spread`, where they lie: a mini-batch for `saelib.adam`."""
 
     def __init__(self, spread, rows):
+        if not isinstance(rows, slice) and np.ndim(rows) != 1:
+            raise TypeError(f"rows of a Spread are a slice or a vector of their numbers, got {describe(rows)}")
         self.spread, self.run, self.dtype = spread, spread.run, spread.dtype
         self.numbers = np.arange(len(spread))[rows] if isinstance(rows, slice) else np.sort(rows)
         self.shape = len(self.numbers), spread.shape[1]
@@ -283,7 +285,7 @@ class Rows:
         return np.concatenate(X).astype(dtype or self.dtype, copy=False)
 
 
-class Reader:
+class _Reader:
     """Rows that are read by the task that needs them, out of a file or from a function."""
 
     def __init__(self, source, rows=None):
@@ -295,7 +297,7 @@ class Reader:
         return np.asarray(self.source[self.rows if rows is None else self.rows.start + rows])
 
 
-class File:
+class _File:
     """A `numpy.memmap`, or a part of one, without the map: each task makes its own, and its memory goes with it."""
 
     def __init__(self, X):
@@ -349,17 +351,17 @@ def _chunks(data, rows):
     data = data.rechunk({0: lengths, 1: -1}) if known or len(data.chunks[1]) > 1 else data
     blocks = data.to_delayed().ravel()
     if not known:
-        return [Part(block) for block in blocks]
+        return [_Part(block) for block in blocks]
     shapes = [(length, data.shape[1]) for length in data.chunks[0]]
-    return [Part(block, shape, data.dtype) for block, shape in zip(blocks, shapes, strict=True)]
+    return [_Part(block, shape, data.dtype) for block, shape in zip(blocks, shapes, strict=True)]
 
 
 def _whole(places, slices):
     """Return a reader of all rows, if these are readers of one file in its order."""
     one = places[0]
-    same = all(isinstance(place, Reader) and place.source is one.source for place in places)
+    same = all(isinstance(place, _Reader) and place.source is one.source for place in places)
     if same and [place.rows for place in places] == slices:
-        return Reader(one.source, slice(0, slices[-1].stop))
+        return _Reader(one.source, slice(0, slices[-1].stop))
     return None
 
 
@@ -370,7 +372,7 @@ def _itself(value):
 
 def _taken(place, rows):
     """Return the rows of these numbers, or all, of an array or a reader."""
-    if isinstance(place, Reader):
+    if isinstance(place, _Reader):
         return place(rows)
     return np.asarray(place if rows is None else place[rows])
 

@@ -1,6 +1,7 @@
 """The two passes and Adam on a real scheduler and two worker processes, beside one machine; some workers are killed."""
 
 import os
+import re
 import signal
 import sys
 import threading
@@ -295,7 +296,9 @@ def test_workers_whose_memory_is_full_are_one_error():
             while not all(one["status"] == "paused" for one in spread._workers()):
                 assert time.monotonic() < deadline
                 time.sleep(0.1)
-            with pytest.raises(MemoryError, match="^2 of 2 workers stand still because their memory is full; .*memory_limit"):
+            with pytest.raises(
+                MemoryError, match="^2 of 2 workers stand still because their memory is full; .*memory_limit"
+            ):
                 saelib.Objective(NET, spread)(flatten(START))
 
 
@@ -315,8 +318,24 @@ def test_what_was_started_is_ended_and_what_was_there_stays(client):
     with pytest.raises(RuntimeError, match="Spread is closed"):
         objective(flatten(START))
     with scaling.Spread(X, cluster=client.scheduler.address) as spread:
-        assert spread.client is not client and spread.dashboard is None or spread.dashboard.startswith("http")
+        assert spread.client is not client and len(spread) == 400
     assert client.status == "running" and len(client.run(os.getpid)) == 2
+
+
+def test_the_dashboard_has_an_address_where_something_draws_it(client, monkeypatch):
+    with scaling.Spread(X, cluster=client) as spread:
+        monkeypatch.setattr(scaling, "find_spec", lambda name: None)
+        assert spread.dashboard is None
+        monkeypatch.setattr(scaling, "find_spec", lambda name: name == "bokeh")
+        assert re.fullmatch(r"http://127\.0\.0\.1:\d+/status", spread.dashboard)
+
+
+def test_what_needs_the_numbers_themselves_does_not_take_a_spread(client):
+    with scaling.Spread(X, cluster=client) as spread:
+        with pytest.raises(ValueError, match=r"^X must be an array of real numbers, got Spread of shape \(400, 12\)$"):
+            saelib.Autoencoder(NET).fit(spread)
+        with pytest.raises(TypeError, match="rows of a Spread are a slice or a vector of their numbers, got int 3"):
+            spread[3]
 
 
 def test_nothing_is_left_open_after_an_error():
