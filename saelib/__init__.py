@@ -1,9 +1,9 @@
 """Sparse autoencoders in NumPy, written to be read beside the book.
 
 Rows are samples: ``X`` has shape ``(m, n)``.  The modules in reading order are `network`, `cost`, `backprop`,
-`gradcheck`, `architecture`, `nets`, `objective`, `train`, `stacks`, `storage`, `estimator`, `pca`, `sparse_coding`,
-`metrics`, `synthetic`, `datasets`, `embeddings`, `meg` and `progress`; what chapters use beside the mathematics is in
-`saelib.book`.
+`gradcheck`, `architecture`, `nets`, `objective`, `train`, `scaling`, `stacks`, `storage`, `estimator`, `pca`,
+`sparse_coding`, `metrics`, `synthetic`, `datasets`, `embeddings`, `meg` and `progress`; what chapters use beside the
+mathematics is in `saelib.book`.
 ``import saelib`` loads NumPy and nothing else; what is heavier is loaded when it is first used.
 """
 
@@ -43,7 +43,19 @@ _HOME = {
     "estimator": ["Autoencoder", "SparseAutoencoder"],
     "progress": ["track"],
 }
-_MODULES = [*_HOME, "stacks", "pca", "sparse_coding", "metrics", "synthetic", "datasets", "embeddings", "meg", "book"]
+_MODULES = [
+    *_HOME,
+    "scaling",
+    "stacks",
+    "pca",
+    "sparse_coding",
+    "metrics",
+    "synthetic",
+    "datasets",
+    "embeddings",
+    "meg",
+    "book",
+]
 _MOVED = ["plots", "explore", "steps", "tutor"]  # to `saelib.book`; here for one release
 _MODULE_OF = {name: module for module, names in _HOME.items() for name in names}
 

@@ -29,13 +29,13 @@ def as_matrix(X, name="X", *, columns=None, unit_interval=False):
     return X
 
 
-def as_rows(X):
+def as_rows(X, name="X"):
     """Return ``X`` as it is where rows can be read from it, perhaps out of a file, and otherwise as a matrix."""
     sliced = (
         hasattr(X, "dtype") and len(getattr(X, "shape", ())) == 2 and 0 not in X.shape and not hasattr(X, "toarray")
     )
     in_memory = type(X) is np.ndarray and X.dtype not in (np.uint8, np.float32, np.float64)
-    return X if sliced and not in_memory else as_matrix(X)
+    return X if sliced and not in_memory else as_matrix(X, name)
 
 
 def as_floats(x, name):

@@ -106,7 +106,8 @@ class Objective:
         Python has no threads, one.  The result is the same to the last bit.
     run : callable, optional
         A function like `map` that computes the blocks elsewhere, such as the ``map`` of a pool of processes.  Codes are
-        then computed a second time in the second pass, so that only sums travel.
+        then computed a second time in the second pass, so that only sums travel.  What lies on a cluster
+        (`saelib.scaling.Spread`) brings its own ``run``, target, scale and blocks.
     like : NamedTuple of arrays, optional
         Parameters of the shapes wanted; without it the number of hidden units follows from the length of ``theta``.
     block_rows : int, optional
@@ -121,12 +122,15 @@ class Objective:
     def __init__(self, net, X, *, target=None, scale=1.0, n_jobs=None, run=None, like=None, block_rows=None):
         self.net, self.scale, self.like = net, positive(scale, "scale"), like
         self.run = run if run is None else function(run, "run")
+        self.there = lies_elsewhere(X, net, target=target, scale=scale, run=run, block_rows=block_rows)
+        if self.there:
+            self.run, n_jobs = X.run, 1
         self.X, self.target = as_rows(X), target
         if target is not None and len(target) != self.X.shape[0]:
             raise ValueError(f"target must have a row for each row of X, got {len(target)} and {self.X.shape[0]}")
         self.dtype = np.dtype(np.float32 if self.X.dtype in (np.uint8, np.float32) else np.float64)
         m = self.X.shape[0]
-        rows = m if not getattr(net, "additive", True) else block_rows
+        rows = m if self.there or not getattr(net, "additive", True) else block_rows
         self.blocks = blocks_of(*self.X.shape) if rows is None else blocks_by(m, whole_number(rows, "block_rows"))
         self.lanes = [self.blocks[k::LANES] for k in range(min(LANES, len(self.blocks)))]
         self.n_jobs = min(number_of_threads(n_jobs), len(self.lanes))
@@ -134,6 +138,8 @@ class Objective:
         self.checked = False  # whether all rows fit the net, which needs parameters to be seen
         at_once = len(self.blocks) == 1 or (type(self.X) is np.ndarray and self.X.dtype == self.dtype and scale == 1)
         self.looks = {"X": slice(None)} if at_once else {f"X[{b.start}:{b.stop}]": b for b in self.blocks}
+        if self.there:  # where the workers look
+            self.looks = {}
         for name, block in self.looks.items():  # now, and not in the midst of a training
             as_matrix(self.rows(block)[0], name)
         if like is not None:
@@ -144,7 +150,7 @@ class Objective:
         params = self.params(theta)
         self._check(params)
         with threads(self.n_jobs) if len(self.blocks) > 1 else nullcontext(map) as run:
-            return self._two_passes(params, run) if self.run is None else self._elsewhere(params, self.run)
+            return self._two_passes(params, run) if self.run is None else self._elsewhere(params)
 
     def cost(self, theta):
         """Return the cost alone, without saving the time that the gradient takes."""
@@ -174,7 +180,7 @@ class Objective:
         return self.likes[size]
 
     def _check(self, params):
-        seen = self.checked and getattr(self.net, "additive", True)
+        seen = self.checked and getattr(self.net, "additive", True) and not self.there
         for name, block in {"X": slice(0, 1)}.items() if seen else self.looks.items():
             try:
                 self.net.check(params, *self.rows(block))
@@ -220,12 +226,11 @@ class Objective:
         self.spare.append(memory)  # not after an error: a worker may still be writing
         return J, gradient
 
-    def _elsewhere(self, params, run):
-        net, data = self.net, [self.rows(block) for block in self.blocks]
-        mean = sum(run(partial(_summary_of, net, params), data)) / self.X.shape[0]
-        penalty, price = net.penalty(mean)
-        parts = list(run(partial(_gradient_of, net, params, price), data))
-        return self._total(params, sum(part[0] for part in parts), sum(part[1] for part in parts), penalty)
+    def _elsewhere(self, params):
+        data = self.X.blocks if self.there else [self.rows(block) for block in self.blocks]
+        first, second = elsewhere(self.net, form_of if self.there else Plain, self.run, data)
+        penalty, price = self.net.penalty(first(params) / self.X.shape[0])
+        return self._total(params, *second(params, price), penalty)
 
     def _total(self, params, loss, gradient, penalty):
         m = self.X.shape[0]
@@ -289,14 +294,48 @@ class _Memory:
             return self.form.work(self.rows)
 
 
-def _summary_of(net, params, block):
-    return net.summary(net.encode(params, block[0]))
+def lies_elsewhere(X, net=None, **own):
+    """Return whether the rows ``X`` lie on a cluster; such bring what is among ``own``, and do not suit every net."""
+    if not hasattr(X, "run"):
+        return False
+    for name, value in own.items():
+        if value is not None and not (name == "scale" and value == 1):
+            raise ValueError(f"{name} has no meaning here for data on a cluster: give it to saelib.scaling.Spread")
+    if not getattr(net, "additive", True):
+        raise ValueError(
+            f"{type(net).__name__} chooses among all rows of a batch, which on a cluster lie apart; "
+            "train it on one machine, with the data as an array or a file"
+        )
+    return True
 
 
-def _gradient_of(net, params, price, block):
+def elsewhere(net, form, run, data):
+    """Return the two passes, functions of the parameters (and the price), over blocks that ``run`` computes elsewhere.
+
+    ``run`` is like `map`, or adds up what some of the blocks give before it hands it back.
+    """
+
+    def first(params):
+        return sum(run(partial(_summary_of, net, form, params), data))
+
+    def second(params, price):
+        losses, gradients = zip(*run(partial(_gradient_of, net, form, params, price), data), strict=True)
+        return sum(losses), sum(gradients)
+
+    return first, second
+
+
+def _summary_of(net, form, params, block):
+    net.check(params, *block)
+    form = form(net, params)
+    return form.summary(form.encode(block[0]))
+
+
+def _gradient_of(net, form, params, price, block):
     X, target = block
-    form = Plain(net, params)
-    return form.backward(X, target, form.encode(X), price)
+    form = form(net, params)
+    loss, gradient = form.backward(X, target, form.encode(X), price, form.work(len(X)))
+    return loss, form.packed(gradient)
 
 
 def blocks_by(m, rows):
@@ -317,27 +356,43 @@ class Step:
     def __call__(self, params, X, target, memory):
         """Return cost, gradient (a vector that the next call may overwrite), dead latents, params and memory."""
         net, m = self.net, len(X)
-        net.check(params, X, target)
-        form = self.form = form_of(net, params) if self.form is None else self.form.at(params)
+        summary, second = self._there(params, X) if lies_elsewhere(X, net) else self._here(params, X, target)
+        mean, dead = summary / m, False
+        if hasattr(net, "remember"):
+            params, memory, mean = net.remember(params, memory, mean)
+            dead = mean == 0
+        penalty, price = net.penalty(mean)
+        loss, total, form = second(params, price)
+        decay, gradient = form.mean(total, m)
+        return float(loss / m + penalty + decay), gradient, dead, params, memory
+
+    def _there(self, params, X):
+        """Return the summary, and the second pass as a function of parameters and price: on a cluster."""
+        first, second = elsewhere(self.net, form_of, X.run, X.blocks)
+        return first(params), lambda params, price: (*second(params, price), Plain(self.net, params))
+
+    def _here(self, before, X, target):
+        """Return the same, computed by this process."""
+        net, m = self.net, len(X)
+        net.check(before, X, target)
+        form = self.form = form_of(net, before) if self.form is None else self.form.at(before)
         parts, run, kept, works = self.spare.get(m) or self._plan(m)
         codes = list(run(form.encode, [X[part] for part in parts], kept))
-        mean, dead = sum(map(form.summary, codes)) / m, False
-        if hasattr(net, "remember"):
-            before = params
-            params, memory, mean = net.remember(params, memory, mean)
-            form, dead = form if params is before else form.at(params), mean == 0
-        penalty, price = net.penalty(mean)
 
-        def gradient_of(part, codes, work):
-            return form.backward(X[part], target[part], codes, price, work)
+        def second(params, price):
+            now = form if params is before else form.at(params)
 
-        losses, gradients = zip(*run(gradient_of, parts, codes, works), strict=True)
-        self.spare[m] = parts, run, codes if form.reuses else kept, works
-        total = gradients[0]
-        for other in gradients[1:]:
-            total += other
-        decay, total = form.mean(total, m)
-        return float(sum(losses) / m + penalty + decay), total, dead, params, memory
+            def gradient_of(part, codes, work):
+                return now.backward(X[part], target[part], codes, price, work)
+
+            losses, gradients = zip(*run(gradient_of, parts, codes, works), strict=True)
+            self.spare[m] = parts, run, codes if form.reuses else kept, works
+            total = gradients[0]
+            for other in gradients[1:]:
+                total += other
+            return sum(losses), total, now
+
+        return sum(map(form.summary, codes)), second
 
     def _plan(self, m):
         """Return the parts of a batch of m rows, what runs them, and memory for them."""

@@ -12,7 +12,7 @@ from .architecture import as_params, flatten, unflatten
 from .backprop import hidden_delta, output_delta
 from .cost import check_problem, terms_from_forward
 from .network import Params, forward, pack
-from .objective import Objective, Step
+from .objective import Objective, Step, lies_elsewhere
 from .progress import progress_bar
 
 SLICE = 1 << 16  # numbers of a vector of which Adam's seven stay in the processor's cache
@@ -128,7 +128,8 @@ class Minibatches:
     Parameters
     ----------
     X : array of shape (m, n)
-        It may lie in a file; a batch is read when it is its turn.
+        It may lie in a file; a batch is read when it is its turn.  Or on a cluster (`saelib.scaling.Spread`): its
+        workers then share each batch, and only the sums of their gradients come here.
     size : int
         Rows of a batch; the last one of an epoch may be smaller.
     epochs : int
@@ -141,6 +142,7 @@ class Minibatches:
     """
 
     def __init__(self, X, size, *, epochs=1, seed=0, start=0, target=None, scale=1.0):
+        lies_elsewhere(X, target=target, scale=scale)
         self.X, self.target, self.scale = as_rows(X), target, positive(scale, "scale")
         if target is not None and len(target) != self.X.shape[0]:
             raise ValueError(f"target must have a row for each row of X, got {len(target)} and {self.X.shape[0]}")
@@ -239,9 +241,10 @@ def adam(
             shared = run if len(parts) > 1 else map
             for batch in batches:
                 X, target = batch if isinstance(batch, tuple) else (batch, None)
-                X = as_matrix(X)
-                target = X if target is None else as_matrix(target, "target")
-                same_shape(X[:, :1], target[:, :1], ("X", "target"))
+                if not lies_elsewhere(X, net, target=target):  # where the workers look
+                    X = as_matrix(X)
+                    target = X if target is None else as_matrix(target, "target")
+                    same_shape(X[:, :1], target[:, :1], ("X", "target"))
                 cost, gradient, dead, params, memory = step(now.params, X, target, memory)
                 _within_bounds(cost, t)
                 if params is not now.params:
@@ -254,7 +257,7 @@ def adam(
                 _within_bounds(then.theta, t)
                 params = net.constrain(then.params)
                 if revive_every and t % revive_every == 0 and np.any(dead):
-                    params, fresh = net.revive(params, dead, X, rng)
+                    params, fresh = net.revive(params, dead, np.asarray(X), rng)
                     fresh = flatten(fresh).astype(bool)
                     then.mean[fresh] = then.square[fresh] = 0
                 if params is not then.params:
