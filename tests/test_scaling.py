@@ -46,7 +46,7 @@ class Deadly(nets.Sigmoid):
     def die(self, here):
         if here == self.where:
             if not os.path.isdir(self.flags):
-                time.sleep(2)
+                return time.sleep(2)
             for flag in Path(self.flags).iterdir():
                 try:
                     flag.unlink()
