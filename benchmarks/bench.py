@@ -25,6 +25,12 @@ RESULTS = Path(__file__).parent / "results.json"
 SETTINGS = {"lam": 1e-4, "rho": 0.05, "beta": 3.0}
 BATCH = 256
 ADAMS = "fused", "foreach"  # PyTorch's Adam comes in these forms; the quicker one counts
+BEYOND = {
+    "rows": {"inputs": 64, "hidden": 25, "sizes": (10_000, 100_000, 1_000_000, 10_000_000)},
+    "width": {"rows": 2048, "sizes": (64, 256, 1024, 4096)},
+    "cluster": {"inputs": 784, "hidden": 196, "rows": 4096, "blocks": (2, 4, 8, 16, 32)},
+}
+PAPER = {"rows": 10**9, "inputs": 4096, "hidden": 32_768, "hours": 24, "batches": (4096, 65_536)}
 PAUSE = 0.25  # seconds; OpenBLAS's threads go on looking for work for a tenth of one, and keep a processor busy
 
 
@@ -553,6 +559,126 @@ def memory(threads, first):
     return {"seconds": seconds, "megabytes": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024}
 
 
+# ------------------------------------------------------------------------------------------------- beyond one machine
+def of_rows(m, threads):
+    """Seconds and megabytes of one cost and gradient on m rows of bytes in a file; in a process of its own."""
+    import numpy as np
+
+    import saelib
+    from saelib import nets
+
+    n, h, _ = BEYOND["rows"].values()
+    rng = np.random.default_rng(0)
+    with tempfile.TemporaryDirectory() as folder:
+        with open(Path(folder) / "X", "wb") as file:
+            for start in range(0, m, 100_000):
+                file.write(rng.integers(0, 256, (min(100_000, m - start), n), dtype=np.uint8).tobytes())
+        X = np.memmap(Path(folder) / "X", np.uint8, "r", shape=(m, n))
+        theta = saelib.pack(saelib.init_params(n, h, rng, dtype=np.float32))
+        objective = saelib.Objective(nets.Sigmoid(**SETTINGS), X, scale=1 / 255, n_jobs=threads)
+        seconds = timed({"saelib": lambda: objective(theta)})["saelib"]
+    return {"size": m, "seconds": seconds, "megabytes": peak()}
+
+
+def of_width(n, threads):
+    """The same as n inputs and as many hidden units grow, and the rows, in memory, stay; in a process of its own."""
+    import numpy as np
+
+    import saelib
+    from saelib import nets
+
+    m, rng = BEYOND["width"]["rows"], np.random.default_rng(0)
+    X = rng.uniform(0.1, 0.9, (m, n)).astype("float32")
+    theta = saelib.pack(saelib.init_params(n, n, rng, dtype=np.float32))
+    objective = saelib.Objective(nets.Sigmoid(**SETTINGS), X, n_jobs=threads)
+    return {"size": n, "seconds": timed({"saelib": lambda: objective(theta)})["saelib"], "megabytes": peak()}
+
+
+def peak():
+    """The most megabytes that were resident since the process began."""
+    lines = Path("/proc/self/status").read_text().splitlines()
+    return next(int(line.split()[1]) for line in lines if line.startswith("VmHWM")) / 1024
+
+
+def of_cluster(calls=10):
+    """Seconds of an iteration on two workers and in one thread, and the bytes that go over the loopback, by blocks."""
+    import numpy as np
+    import psutil
+
+    import saelib
+    from saelib import nets
+
+    n, h, m, numbers = BEYOND["cluster"].values()
+    rng, found = np.random.default_rng(0), []
+    X = rng.uniform(0.1, 0.9, (m, n)).astype("float32")
+    theta = saelib.pack(saelib.init_params(n, h, rng, dtype=np.float32))
+    for blocks in numbers:
+        rows = -(-m // blocks)
+        here = saelib.Objective(nets.Sigmoid(**SETTINGS), X, n_jobs=1, block_rows=rows)
+        with saelib.scaling.Spread(X, workers=2, block_rows=rows) as spread:
+            there = saelib.Objective(nets.Sigmoid(**SETTINGS), spread)
+            row = timed({"one": lambda run=here: run(theta), "cluster": lambda run=there: run(theta)}, calls=calls)
+            before = psutil.net_io_counters(pernic=True)["lo"].bytes_sent
+            for _ in range(calls):
+                there(theta)
+            sent = (psutil.net_io_counters(pernic=True)["lo"].bytes_sent - before) / calls
+        found.append({"blocks": blocks, **row, "bytes": sent})
+    return {"parameters": theta.size, "workers": 2, "points": found}
+
+
+def beyond(threads):
+    """Growth in rows and width, and what a cluster adds to an iteration; sizes each in a process of its own."""
+    sizes = [(name, size) for name in ("rows", "width") for size in BEYOND[name]["sizes"]]
+    found = {"rows": [], "width": [], "width rows": BEYOND["width"]["rows"], "threads": threads}
+    for name, size in sizes:
+        found[name].append(told(part(name, threads, "", False, size)))
+    found["cluster"] = told(part("cluster", threads, "", False))
+    return found | {"slopes": slopes(found), "paper": paper(found)}
+
+
+def slopes(found):
+    """Return seconds a row (over the last decades of rows), and a cluster's seconds an iteration and a block.
+
+    A straight line by least squares in each case. The cluster's is through the differences to half the time of one
+    thread, which is what two workers would take that cost nothing.
+    """
+    import numpy as np
+
+    rows = found["rows"][-3:]
+    a_row, _ = np.polyfit([one["size"] for one in rows], [one["seconds"] for one in rows], 1)
+    points = found["cluster"]["points"]
+    more = [one["cluster"] - one["one"] / found["cluster"]["workers"] for one in points]
+    a_block, an_iteration = np.polyfit([one["blocks"] for one in points], more, 1)
+    return {"row": float(a_row), "iteration": float(an_iteration), "block": float(a_block)}
+
+
+def paper(found):
+    """Return what an epoch on `PAPER` would need, by the measurements: a dictionary for each size of batch.
+
+    A row costs as many multiplications as it has in six products (codes are computed in both passes), each of them as
+    long as in the widest net measured; machines are such as this one, and so many that an epoch takes the hours given.
+    In each step every machine sends its gradient and gets the parameters, in float32.
+    """
+    m, n, h, hours, batches = PAPER.values()
+    widest, seconds = found["width"][-1], 3600 * hours
+    multiplication = widest["seconds"] / (found["width rows"] * 5 * widest["size"] ** 2)
+    alone = m * multiplication * 6 * n * h
+    machines, gradient = math.ceil(alone / seconds), 4 * (2 * n * h + n + h)
+    each = slopes(found)
+    return [
+        {
+            "batch": batch, "machines": machines, "hours": alone / machines / 3600,
+            "terabytes, float16": 2 * m * n / 1e12, "terabytes, float32": 4 * m * n / 1e12,
+            "steps": (steps := -(-m // batch)),
+            "gradient, gigabytes": gradient / 1e9, "network, petabytes": 2 * gradient * machines * steps / 1e15,
+            "each machine, gigabits a second": 2 * gradient * steps * 8 / seconds / 1e9,
+            "each machine, megabytes read a second": 2 * m * n / machines / seconds / 1e6,
+            "scheduler, hours": steps * (each["iteration"] + each["block"] * machines) / 3600,
+        }
+        for batch in batches
+    ]  # fmt: skip
+
+
 def imports():
     def run(code):
         return lambda: subprocess.run([sys.executable, "-c", code], check=True)
@@ -644,15 +770,24 @@ def main():
     parser.add_argument("--threads", type=int, nargs="*", default=[len(os.sched_getaffinity(0))])
     parser.add_argument("--coretypes", nargs="*", default=["", "Haswell"], help="of OPENBLAS, or empty: unset")
     parser.add_argument("--report", action="store_true", help="print the table of the stored results, and run nothing")
+    parser.add_argument(
+        "--beyond", action="store_true", help="measure growth to 1e7 rows and a cluster, and that alone"
+    )
+    parser.add_argument("--size", type=int, help=argparse.SUPPRESS)
     parser.add_argument("--first", action="store_true", help=argparse.SUPPRESS)
-    parser.add_argument("--part", choices=["measure", "memory"], help=argparse.SUPPRESS)
+    parser.add_argument("--part", choices=PARTS, help=argparse.SUPPRESS)
     arguments = parser.parse_args()
     if arguments.part:
-        print(json.dumps({"measure": measure, "memory": memory}[arguments.part](arguments.threads[0], arguments.first)))
+        print(json.dumps(PARTS[arguments.part](arguments.threads[0], arguments.first, arguments.size)))
     elif arguments.report:
         report(json.loads(RESULTS.read_text()))
+    elif arguments.beyond:
+        results = json.loads(RESULTS.read_text()) | {"beyond": rounded(beyond(arguments.threads[-1]))}
+        RESULTS.write_text(json.dumps(results, indent=1) + "\n")
+        print(json.dumps(results["beyond"], indent=1))
     else:
-        results = {"machine": machine(), "memory": part("memory", arguments.threads[-1], "", True), "runs": []}
+        kept = {key: value for key, value in json.loads(RESULTS.read_text()).items() if key == "beyond"}
+        results = kept | {"machine": machine(), "memory": part("memory", arguments.threads[-1], "", True), "runs": []}
         for number, threads, coretype in product(range(arguments.runs), arguments.threads, arguments.coretypes):
             setting = f"{threads} threads, {coretype or 'unset'}, run {number + 1}"
             print(f"== {setting}", file=sys.stderr, flush=True)
@@ -661,12 +796,22 @@ def main():
         report(results)
 
 
-def part(name, threads, coretype, first):
+PARTS = {
+    "measure": lambda threads, first, size: measure(threads, first),
+    "memory": lambda threads, first, size: memory(threads, first),
+    "rows": lambda threads, first, size: of_rows(size, threads),
+    "width": lambda threads, first, size: of_width(size, threads),
+    "cluster": lambda threads, first, size: of_cluster(),
+}
+
+
+def part(name, threads, coretype, first, size=None):
     """Run a part in a process of its own, and return what it found."""
     variables = {key: value for key, value in os.environ.items() if key != "OPENBLAS_CORETYPE"}
     if coretype:
         variables["OPENBLAS_CORETYPE"] = coretype
     command = [sys.executable, __file__, "--part", name, "--threads", str(threads)] + ["--first"] * first
+    command += [] if size is None else ["--size", str(size)]
     return json.loads(subprocess.run(command, env=variables, stdout=subprocess.PIPE, check=True).stdout)
 
 

@@ -50,6 +50,49 @@ def test_a_missed_goal_is_named(capsys):
     assert "Objective 64-25, float32 | PyTorch | 0.95 | 0.30" in lines
 
 
+def test_growth_beyond_one_machine_is_measured_at_tiny_sizes(monkeypatch):
+    tiny = {
+        "rows": {"inputs": 6, "hidden": 3, "sizes": (100, 200)},
+        "width": {"rows": 20, "sizes": (4, 8)},
+        "cluster": {"inputs": 6, "hidden": 3, "rows": 40, "blocks": (2, 4)},
+    }
+    monkeypatch.setattr(bench, "BEYOND", tiny)
+    monkeypatch.setattr(bench, "PAUSE", 0.0)
+    monkeypatch.setattr(bench, "part", lambda name, threads, core, first, size=None: bench.PARTS[name](1, first, size))
+    found = bench.beyond(1)
+    assert [one["size"] for one in found["rows"]] == [100, 200] and [one["size"] for one in found["width"]] == [4, 8]
+    points = found["cluster"]["points"]
+    assert [one["blocks"] for one in points] == [2, 4] and found["cluster"]["parameters"] == 2 * 6 * 3 + 6 + 3
+    assert all(one["cluster"] > one["one"] / 2 > 0 and one["bytes"] > 4 * 45 for one in points)
+    assert all(0 < one["seconds"] < 60 and one["megabytes"] > 10 for one in found["rows"] + found["width"])
+    assert json.loads(json.dumps(found)) == found
+
+
+def test_what_a_large_training_needs_on_paper_by_hand():
+    """A row takes 1 second at width 10, which is 500 multiplications; a block 2 seconds and an iteration 30."""
+    found = {
+        "rows": [{"size": size, "seconds": 5 + size / 4} for size in (10, 100, 1000, 10_000)],
+        "width": [{"size": 10, "seconds": 7.0}],
+        "width rows": 7,
+        "cluster": {
+            "workers": 2,
+            "points": [{"blocks": k, "one": 8.0, "cluster": 4.0 + 30 + 2 * k} for k in (2, 4, 8)],
+        },
+    }
+    slopes = bench.slopes(found)
+    assert [slopes["row"], slopes["block"], slopes["iteration"]] == pytest.approx([1 / 4, 2, 30])
+    few, many = bench.paper(found)
+    alone = 10**9 * 6 * 4096 * 32_768 / 500
+    assert few["machines"] == math.ceil(alone / 86_400) and few["hours"] == pytest.approx(24, rel=1e-6)
+    assert (few["steps"], many["steps"]) == (244_141, 15_259)
+    assert few["gradient, gigabytes"] == pytest.approx(1.0738893)
+    assert few["terabytes, float16"] == pytest.approx(8.192) and few["terabytes, float32"] == pytest.approx(16.384)
+    assert few["each machine, gigabits a second"] == pytest.approx(2 * 1.0738893 * 8 * 244_141 / 86_400)
+    assert many["network, petabytes"] == pytest.approx(2 * 1.0738893e-6 * many["machines"] * 15_259)
+    assert few["each machine, megabytes read a second"] == pytest.approx(8.192e6 / few["machines"] / 86_400)
+    assert many["scheduler, hours"] == pytest.approx(15_259 * (30 + 2 * many["machines"]) / 3600)
+
+
 @pytest.mark.parametrize("value, expected", [(1234.567, 1235.0), ({"a": [0.00012345678, 3]}, {"a": [0.0001235, 3]})])
 def test_four_digits_are_stored(value, expected):
     assert bench.rounded(value) == expected

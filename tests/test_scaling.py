@@ -46,7 +46,7 @@ class Deadly(nets.Sigmoid):
     def die(self, here):
         if here == self.where:
             if not os.path.isdir(self.flags):
-                time.sleep(2)
+                return time.sleep(2)
             for flag in Path(self.flags).iterdir():
                 try:
                     flag.unlink()
@@ -213,6 +213,13 @@ def test_latents_that_are_dead_start_anew_from_the_rows_of_the_batch(client):
     assert_allclose(flatten(params), flatten(params0), rtol=1e-8, atol=1e-10)
 
 
+def test_a_file_may_be_in_a_list_twice(client, tmp_path):
+    stored = in_zarr(X, tmp_path)
+    with scaling.Spread([stored, stored], cluster=client) as spread:
+        rows = np.array([0, 399, 400, 799])
+        assert_array_equal(np.asarray(spread[rows]), np.concatenate([X, X])[rows])
+
+
 def test_lbfgs_comes_to_the_same_minimum(client):
     with scaling.Spread(X, cluster=client) as spread:
         params, history = saelib.lbfgs(NET, START, spread, max_iter=15)
@@ -353,9 +360,13 @@ def test_control_c_ends_the_waiting(client):
     net, start = Deadly(*NET), time.monotonic()
     net.flags = "no such folder"
     try:
-        with scaling.Spread(X, cluster=client) as spread, pytest.raises(KeyboardInterrupt):
-            saelib.Objective(net, spread)(flatten(START))
-        assert time.monotonic() - start < 2
+        with scaling.Spread(X, cluster=client, block_rows=20) as spread:
+            with pytest.raises(KeyboardInterrupt) as told:
+                saelib.Objective(net, spread)(flatten(START))
+            assert time.monotonic() - start < 2
+            while any(client.processing().values()):  # nobody goes on with what nobody waits for
+                assert time.monotonic() - start < 10 and told
+                time.sleep(0.1)
     finally:
         signal.signal(signal.SIGINT, before)
 
