@@ -21,12 +21,13 @@
     if (high(slide)) shrink(blocks(slide)[0], () => high(slide));
     if (!next.hasChildNodes()) return;
     next.prepend(slide.firstElementChild.cloneNode(true)); // the heading
+    next.append(slide.lastElementChild.cloneNode(true)); // the notes
     slide.after(next);
     spread(next);
   }
 
   async function start() {
-    await window.MathJax.startup.promise;
+    await window.MathJax?.startup.promise;
     await Promise.all([...document.fonts].map((font) => font.load()));
     // The window with the notes has no style for MathJax: there the browser sets the formulas itself.
     document.querySelectorAll("aside mjx-container").forEach((e) => e.replaceWith(e.querySelector("math")));

@@ -16,7 +16,7 @@ from importlib.metadata import files
 from pathlib import Path
 from urllib.parse import unquote
 
-from copies import SITE, chosen
+from copies import SITE, chosen, pages
 from finished_pages import inside, parse
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -28,7 +28,7 @@ SHOWN = (
     ".math, .marked-equation, figure, .proof[id], .exercise, ul, ol, dl, .pst-scrollable-table-container, table, "
     ".admonition:not(.proof, .solution)"
 )
-UNSAID = ".cell_input, .cell_output, .solution, .cite-page, .under-the-title, span:empty"
+UNSAID = ".solution, .admonition-title, span:empty"
 HEADING = re.compile("h[1-6]")
 
 # The window with the notes is written by a script of reveal.js and holds the slides twice, in frames.
@@ -69,30 +69,34 @@ def slides(section):
 
 def sort(part, shown, said):
     """Put a part of a section among what is shown and what is said, or sort what is in it."""
-    if part.css.match("figure, .explore-shared") or not part.css.match(UNSAID) and part.css.match(SHOWN):
+    if part.css.match(".cell"):
+        shown += part.select("figure")
+    elif part.css.match(SHOWN) or bold_alone(part):
         shown.append(part)
-    elif part.name == "p" and part.text and (bold := part.find("strong")) and bold.text.strip() == part.text.strip():
-        shown.append(part)  # the heading of a list
-    elif part.css.match(".solution, .cell_input"):
-        pass
-    elif part.name == "div" and part.css.select_one(SHOWN):
+    elif part.name == "div" and part.css.select_one(SHOWN) and not part.css.match(".solution"):
         for child in part.find_all(True, recursive=False):
             sort(child, shown, said)
-    elif not part.css.match(f"{UNSAID}, .cell, .admonition-title"):
+    elif not part.css.match(UNSAID):
         said.append(part)
 
 
-def tidy(article):
-    """Take out of a page what has no use on a slide."""
-    for part in article.select("a.headerlink, a.equation-mark, .cite-page, .under-the-title, .prev-next-area"):
-        part.decompose()
-    return article
+def bold_alone(part):
+    """Whether a paragraph is the heading of a list, such as "What you will learn"."""
+    bold = part.name == "p" and part.find("strong")
+    return bool(bold) and bold.text.strip() == part.text.strip()
+
+
+def is_needed(tag):
+    """Whether the slides need what a tag in the head of a page brings: the styles, MathJax, the figures that move."""
+    return tag.get("rel") == "stylesheet" or SCRIPTS.search(tag.get("src", "")) or "window.MathJax" in tag.text
 
 
 def deck(html):
     """The slides of a page as one page, from the page of the book."""
     tree = parse(html)
-    article = tidy(tree.select_one("article.bd-article"))
+    article = tree.select_one("article.bd-article")
+    for part in article.select("a.headerlink, a.equation-mark, .cite-page, .under-the-title, .prev-next-area"):
+        part.decompose()
     letters = article.find("svg", class_="explore-shared", recursive=False) or ""  # those of all drawings
     made = slides(article.find("section", recursive=False))
     pages = [tree.new_tag("section", attrs={"id": name} if name else {}) for name, *_ in made]
@@ -109,11 +113,7 @@ def deck(html):
         target = link["href"].startswith("#") and whole.find(id=unquote(place))
         if not target or target.find_parent("aside"):
             link.unwrap()
-    head = [
-        tag
-        for tag in tree.head.find_all(["link", "script"])
-        if tag.get("rel") == "stylesheet" or SCRIPTS.search(tag.get("src", "")) or "window.MathJax" in (tag.string or "")
-    ]
+    head = [tag for tag in tree.head.find_all(["link", "script"]) if is_needed(tag)]
     beside = "".join(
         f'<link rel="stylesheet" href="reveal/{name}">\n'
         if name.endswith(".css")
@@ -131,7 +131,7 @@ def deck(html):
 
 
 def make(names):
-    every = chosen(names)
+    every = chosen(names or [page.rpartition("/")[2] for page in pages() if page.startswith("chapters/")])
     shutil.rmtree(TARGET, ignore_errors=True)
     (TARGET / "reveal").mkdir(parents=True)
     for file in files("sphinx-revealjs"):
