@@ -109,9 +109,9 @@ def deck(html):
     for inner in whole.select("section section"):  # reveal.js would take it for a slide
         inner.name = "div"
     for link in whole.select("a[href]"):
-        place = link["href"].removeprefix("#")
-        target = link["href"].startswith("#") and whole.find(id=unquote(place))
-        if not target or target.find_parent("aside"):
+        address, _, place = link["href"].partition("#")
+        target = not address and whole.find(id=unquote(place))
+        if not re.match("[a-z]+:", address) and (not target or target.find_parent("aside")):
             link.unwrap()
     head = [tag for tag in tree.head.find_all(["link", "script"]) if is_needed(tag)]
     beside = "".join(
