@@ -30,7 +30,7 @@ export PYTHONUTF8              := 1
 # Several processes side by side: one thread of linear algebra in each.
 ONE_THREAD := OPENBLAS_NUM_THREADS=1 OMP_NUM_THREADS=1
 
-.PHONY: help bench book pdf lite lite-test test test-matrix lab handout notebooks measured site-test mutants coverage lint audit licenses update lock data clean
+.PHONY: help bench book pdf lite lite-test test test-matrix lab handout slides notebooks measured site-test mutants coverage lint audit licenses update lock data clean
 
 help: ## this list
 	@echo "make book        build the book: open _build/html/index.html afterwards, with or without a network"
@@ -40,6 +40,7 @@ help: ## this list
 	@echo "make test-matrix run the chapters and the tests as other processors, Pythons and versions would (an hour or two)"
 	@echo "make lab         open copies of the chapters in JupyterLab, to run them and change things (in the folder lab)"
 	@echo "make handout     chapters without solutions, with room for answers, into _build/handout (CHAPTER=pca for one)"
+	@echo "make slides      slides to lecture from, shown by reveal.js, into _build/slides (CHAPTER=pca for one)"
 	@echo "make notebooks   execute the chapters in place and store their outputs (a second run changes no byte)"
 	@echo "make measured    measure the errors that the page of checks shows, and store them (a minute)"
 	@echo "make site-test   open the built book in a headless Chromium with the network cut off, and check every page"
@@ -134,12 +135,16 @@ lab: book
 handout: book
 	@$(BIN)/python tools/copies.py handout $(CHAPTER)
 
+# From the built pages; CHAPTER="pca training" for some of the chapters.
+slides: book
+	@$(BIN)/python tools/make_slides.py $(CHAPTER)
+
 notebooks: $(READY)
 	@$(ONE_THREAD) $(BIN)/python tools/store_notebooks.py
 
 site-test: book
 	@HOME="$$HOUSE" $(BIN)/python -m pytest tests/test_site.py tests/test_live.py -m site -n $(JOBS)
-	@HOME="$$HOUSE" $(BIN)/python -m pytest tests/test_pdf.py tests/test_plain_notebooks.py tests/test_licenses.py -m site
+	@HOME="$$HOUSE" $(BIN)/python -m pytest tests/test_pdf.py tests/test_slides.py tests/test_plain_notebooks.py tests/test_licenses.py -m site
 
 # The tool is installed at its first use, and may change nothing that is pinned.
 MUTMUT_VERSION := 3.8.1

@@ -1,5 +1,7 @@
 """Figures that move: the page's script gives Python's numbers and its drawing, and points follow finger and keys."""
 
+import base64
+import io
 import json
 import math
 import re
@@ -15,6 +17,7 @@ matplotlib.use("Agg")
 
 import numpy as np
 import pytest
+from PIL import Image
 
 import saelib
 from saelib import datasets, nets, sparse_coding
@@ -364,6 +367,16 @@ def test_a_picture_is_drawn_without_a_warning_in_the_books_style(kind, recwarn):
         saelib.book.plots.use_style()
         _drawer.png(made()[kind].scene())
     assert not recwarn.list
+
+
+def test_the_colors_of_the_picture_are_those_of_the_figure():
+    """With a palette that is too small, the mean of an orange and many grays is brown."""
+    for kind, tones in {"epsilon": ("blue", "orange"), "ista": ("orange",), "rotation": ("blue", "orange")}.items():
+        picture = Image.open(io.BytesIO(base64.b64decode(_drawer.png(made()[kind].scene())))).convert("RGB")
+        pixels = np.asarray(picture).reshape(-1, 3).astype(int)
+        for tone in tones:
+            wanted = [int(_drawer.COLORS[tone][k : k + 2], 16) for k in (1, 3, 5)]
+            assert np.abs(pixels - wanted).max(axis=1).min() <= 8, (kind, tone)
 
 
 def test_the_faces():

@@ -45,6 +45,15 @@ def pages():
     return [page for page in names if (SITE / FOLDER / f"{page}.ipynb").exists()]
 
 
+def chosen(names):
+    """The pages with these names; without names, all."""
+    every = pages()
+    known = {page.rpartition("/")[2]: page for page in every}
+    if unknown := [name for name in names if name not in known]:
+        sys.exit(f"There is no chapter {unknown[0]}; there are {', '.join(known)}.")
+    return [known[name] for name in names] or every
+
+
 def copy_data(target):
     for data in DATA:
         ignore = shutil.ignore_patterns("*.py", "__pycache__")
@@ -196,11 +205,7 @@ def page_without_solutions(html, page, handed):
 
 
 def handout(names):
-    every = pages()
-    known = {page.rpartition("/")[2]: page for page in every}
-    if unknown := [name for name in names if name not in known]:
-        sys.exit(f"There is no chapter {unknown[0]}; there are {', '.join(known)}.")
-    handed = [known[name] for name in names] or every
+    handed = chosen(names)
     shutil.rmtree(HANDOUT, ignore_errors=True)
     for page in handed:
         file = HANDOUT / page

@@ -14,7 +14,7 @@ WIDTH = 115  # pixels of a page for an inch of a figure: 6.6 inches fill a colum
 SVG, XLINK = "{http://www.w3.org/2000/svg}", "{http://www.w3.org/1999/xlink}"
 EVERY_POINT = {"path.simplify": False}  # otherwise their number depends on last digits
 EVERY_PIXEL = {"image.interpolation": "none"}  # an image has its own pixels, and not those of the page
-COLORS = 32  # of a PNG
+COLORS = 32  # of a PNG that is one of dozens
 ROOM = 160_000  # letters of a figure's frames, which may be drawings even if PNG would be less
 SHARED = '<svg class="explore-shared" width="0" height="0" aria-hidden="true"><defs>{}</defs></svg>'
 
@@ -37,13 +37,13 @@ def draw_frame(draw, values, figsize, columns):
     return figure, sentence
 
 
-def png(figure):
+def png(figure, colors=COLORS):
     """Return the figure as the bytes of a PNG with few colors, in base64."""
     from PIL import Image
 
     full, small = io.BytesIO(), io.BytesIO()
     figure.savefig(full, format="png", dpi=150)
-    picture = Image.open(full).convert("RGB").quantize(COLORS, Image.Quantize.MEDIANCUT, dither=Image.Dither.NONE)
+    picture = Image.open(full).convert("RGB").quantize(colors, Image.Quantize.MEDIANCUT, dither=Image.Dither.NONE)
     picture.save(small, format="png", optimize=True)
     return base64.b64encode(small.getvalue()).decode()
 
