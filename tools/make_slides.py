@@ -81,7 +81,7 @@ def sort(part, shown, said):
 
 
 def bold_alone(part):
-    """Whether a paragraph is the heading of a list, such as "What you will learn"."""
+    """Whether a paragraph is in bold as a whole: the heading of a list, or what is to be remembered."""
     bold = part.name == "p" and part.find("strong")
     return bool(bold) and bold.text.strip() == part.text.strip()
 
