@@ -103,11 +103,11 @@ def six_larger(X, T, y):
 
 
 def twenty(X, T, y):
-    return deep_runs("twenty", X, T, 20, range(1))
+    return deep_runs("twenty", X, T, 20, range(3))
 
 
 def wide(X, T, y):
-    return deep_runs("wide", X, T, 25, range(1), sizes=(1000, 500, 250))
+    return deep_runs("wide", X, T, 25, range(3), sizes=(1000, 500, 250))
 
 
 def logistic(X, T, y):
