@@ -348,6 +348,11 @@ def test_what_was_started_is_ended_and_what_was_there_stays(client):
         objective(flatten(START))
     with scaling.Spread(X, cluster=client.scheduler.address) as spread:
         assert spread.client is not client and len(spread) == 400
+    with scaling.Spread(X, cluster=client) as spread:
+        objective = saelib.Objective(NET, spread)
+    for use in (lambda: objective(flatten(START)), lambda: spread[:3]):
+        with pytest.raises(RuntimeError, match="Spread is closed"):
+            use()
     assert client.status == "running" and len(client.run(os.getpid)) == 2
 
 
