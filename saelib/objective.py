@@ -125,7 +125,8 @@ class Objective:
         self.there = lies_elsewhere(X, net, target=target, scale=scale, run=run, block_rows=block_rows)
         if self.there:
             self.run, n_jobs = X.run, 1
-        self.X, self.target = as_rows(X), target
+        self.X: Any = as_rows(X)
+        self.target = target
         if target is not None and len(target) != self.X.shape[0]:
             raise ValueError(f"target must have a row for each row of X, got {len(target)} and {self.X.shape[0]}")
         self.dtype = np.dtype(np.float32 if self.X.dtype in (np.uint8, np.float32) else np.float64)

@@ -84,7 +84,7 @@ class Spread:
         block_rows=None,
         patience=60.0,
     ):
-        self.scale, self.patience = positive(scale, "scale"), positive(patience, "patience")
+        self.scale, self.patience, self.closed = positive(scale, "scale"), positive(patience, "patience"), False
         workers = number_of_threads(None) if workers is None else whole_number(workers, "workers")
         block_rows = block_rows if block_rows is None else whole_number(block_rows, "block_rows")
         with ExitStack() as stack:
@@ -115,7 +115,7 @@ class Spread:
 
     def close(self):
         """Let the blocks go, and end what was started for them."""
-        self.blocks = []
+        self.closed, self.blocks, self.whole = True, [], None
         self.closing.close()
 
     def __len__(self):
@@ -123,6 +123,7 @@ class Spread:
 
     def __getitem__(self, rows):
         """Return the rows of these numbers, where they lie."""
+        self._must_be_open()
         return _Rows(self, rows)
 
     @property
@@ -188,12 +189,15 @@ class Spread:
         except (AttributeError, OSError, ValueError):  # what a client says that has lost its scheduler
             raise RuntimeError("the scheduler has gone, or this Spread is closed; make a new one") from None
 
+    def _must_be_open(self):
+        if self.closed or self.client.status != "running":
+            raise RuntimeError("the scheduler has gone, or this Spread is closed; make a new one")
+
     def _held(self, value):
         """Return a future of the value, of which the scheduler keeps a copy in case that a worker is lost."""
         from dask import config
 
-        if self.client.status != "running":
-            raise RuntimeError("the scheduler has gone, or this Spread is closed; make a new one")
+        self._must_be_open()
         with config.set({"distributed.admin.large-graph-warning-threshold": "1 PB"}):
             return self.client.submit(_itself, value, pure=False)
 

@@ -14,7 +14,7 @@ import numpy as np
 import psutil
 import pytest
 import zarr
-from distributed import Client, LocalCluster
+from distributed import Client, LocalCluster, futures_of
 from numpy.testing import assert_allclose, assert_array_equal
 
 import saelib
@@ -156,6 +156,27 @@ def test_data_of_every_form_give_what_one_machine_gives(form, client, tmp_path):
     params0, descent0 = saelib.adam(NET, START, saelib.Minibatches(X, 64, epochs=2, seed=3))
     assert_allclose(descent.cost, descent0.cost, rtol=1e-12)
     assert_allclose(flatten(params), flatten(params0), rtol=1e-9, atol=1e-11)
+
+
+def counted(block, path):
+    with open(path, "a") as file:
+        file.write(f"{len(block)}\n")
+    return block
+
+
+def test_what_is_persisted_stays_and_what_is_lazy_is_read_in_each_pass(client, tmp_path):
+    def counting(name):
+        rows = dask.array.from_array(X, chunks=(100, 12))
+        return rows.map_blocks(counted, path=str(tmp_path / name), dtype=X.dtype, meta=X[:0])
+
+    held = client.persist(counting("held"))
+    futures = [client.submit(counted, X[i : i + 200], str(tmp_path / "future"), pure=False) for i in (0, 200)]
+    client.gather(futures_of(held) + futures)
+    for name, data, reads in (("held", held, 4), ("future", futures, 2), ("lazy", counting("lazy"), 16)):
+        with scaling.Spread(data, cluster=client) as spread:
+            for _ in range(2):
+                same(saelib.Objective(NET, spread)(flatten(START)), saelib.Objective(NET, X)(flatten(START)))
+        assert len((tmp_path / name).read_text().split()) == reads, name
 
 
 @pytest.mark.parametrize("form", [FORMS[0], in_a_memmap, in_zarr, in_dask], ids=["array", "memmap", "zarr", "dask"])
@@ -327,6 +348,11 @@ def test_what_was_started_is_ended_and_what_was_there_stays(client):
         objective(flatten(START))
     with scaling.Spread(X, cluster=client.scheduler.address) as spread:
         assert spread.client is not client and len(spread) == 400
+    with scaling.Spread(X, cluster=client) as spread:
+        objective = saelib.Objective(NET, spread)
+    for use in (lambda: objective(flatten(START)), lambda: spread[:3]):
+        with pytest.raises(RuntimeError, match="Spread is closed"):
+            use()
     assert client.status == "running" and len(client.run(os.getpid)) == 2
 
 
