@@ -122,7 +122,7 @@ $(BENCH_READY): benchmarks/requirements.txt requirements.txt
 	@$(BENCH)/bin/python -m pip install --quiet --no-compile --constraint requirements.txt -r benchmarks/requirements.txt
 	@touch $@
 
-# BENCH_OPTIONS="--runs 3" for more runs; "--report" for the table of the stored results. See benchmarks/bench.py.
+# BENCH_OPTIONS="--runs 3" for more runs; "--beyond" for what is beyond one machine, alone; "--report" for the stored table. See benchmarks/bench.py.
 bench: $(BENCH_READY)
 	@PYTHONPATH=. PYTHONWARNINGS=ignore $(BENCH)/bin/python benchmarks/bench.py $(BENCH_OPTIONS)
 
