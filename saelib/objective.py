@@ -46,6 +46,10 @@ class Plain:
         loss, gradient = self.net.backward(self.params, X, target, codes, price)
         return loss, flatten(gradient)
 
+    def loss(self, X, target, codes, price, work=None):
+        """Return the loss alone."""
+        return self.backward(X, target, codes, price, work)[0]
+
     def packed(self, total):
         """Return a sum of such gradients in the order of `saelib.architecture.flatten`."""
         return total
@@ -148,14 +152,17 @@ class Objective:
 
     def __call__(self, theta):
         """Return the cost (float) and its gradient, a vector of the dtype in which ``X`` is computed."""
+        return self._evaluate(theta)
+
+    def cost(self, theta):
+        """Return the cost alone; where the net has a fast form that does without the gradient, this is quicker."""
+        return self._evaluate(theta, gradient=False)[0]
+
+    def _evaluate(self, theta, gradient=True):
         params = self.params(theta)
         self._check(params)
         with threads(self.n_jobs) if len(self.blocks) > 1 else nullcontext(map) as run:
-            return self._two_passes(params, run) if self.run is None else self._elsewhere(params)
-
-    def cost(self, theta):
-        """Return the cost alone, without saving the time that the gradient takes."""
-        return self(theta)[0]
+            return self._two_passes(params, run, gradient) if self.run is None else self._elsewhere(params)
 
     def rows(self, block):
         """Return a slice of ``X`` and of the targets as floating-point numbers, ``X`` scaled."""
@@ -189,7 +196,8 @@ class Objective:
                 raise ValueError(re.sub("^X ", f"{name} ", str(error))) from None
         self.checked = True
 
-    def _two_passes(self, params, run):
+    def _two_passes(self, params, run, wanted):
+        """Return the cost and, if it is wanted, the gradient."""
         form = form_of(self.net, params)
         memory = self._memory(form)
 
@@ -208,11 +216,14 @@ class Objective:
                 X, target = self.rows(block)
                 codes = memory.codes.get(block.start)
                 codes = form.encode(X) if codes is None else codes
-                one, gradient = form.backward(X, target, codes, price, work)
+                if wanted:
+                    one, gradient = form.backward(X, target, codes, price, work)
+                    total += gradient
+                else:
+                    one = form.loss(X, target, codes, price, work)
                 if not form.reuses:
                     memory.codes.pop(block.start, None)
                 loss += one
-                total += gradient
             memory.works.append(work)
             return loss
 

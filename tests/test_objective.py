@@ -82,7 +82,7 @@ def test_the_cost_alone_and_the_objective_of_some_rows(monkeypatch, m, hidden, s
     batch = data.draw(st.lists(st.integers(0, m - 1), min_size=2))
     for limit in (0, 1 << 24):  # two blocks, and one
         monkeypatch.setattr(module, "MULTIPLICATIONS_FOR_TWO", limit)
-        with workplace.two_threads() as run:
+        with workplace.threads(2) as run:
             shared, alone = module.Step(objective.net, run), module.Step(objective.net)
             for some in (batch, batch[:2], batch):
                 expected_J, expected = saelib.cost_and_gradient(params, X[some], **options)
@@ -133,6 +133,15 @@ def test_a_step_may_overwrite_the_gradient_of_the_one_before_and_nothing_else():
     assert_array_equal(step(params, X[:7], X[:7], None)[1], first)
     for a, b in zip((*params, X), before, strict=True):
         assert_array_equal(a, b)
+
+
+@pytest.mark.parametrize("output", ["sigmoid", "linear"])
+def test_the_cost_alone_is_the_same_to_the_bit_and_does_without_the_gradient(monkeypatch, output):
+    params, X = problem(1201, 4, 3, seed=9)
+    objective, theta = objective_of(X, output=output), saelib.pack(params)
+    J = objective(theta)[0]
+    monkeypatch.setattr(Fast, "backward", None)
+    assert objective.cost(theta) == J
 
 
 @pytest.mark.parametrize("net", [*nets.examples(), nets.TopK(2, k_aux=3, dead_after=1)], ids=repr)
@@ -339,6 +348,7 @@ def test_one_thread_is_the_callers_own(monkeypatch):
 
 
 def test_two_threads_are_like_map(monkeypatch):
+    monkeypatch.setattr(workplace, "number_of_threads", lambda n_jobs: 2)
     with workplace.two_threads() as run:
         both = threading.Barrier(2, timeout=10)  # each item waits for the other one to be begun
 

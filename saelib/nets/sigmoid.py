@@ -194,16 +194,19 @@ class Fast:
         # With float32's digits alone, L-BFGS takes a plateau of nearly equal units for the minimum.
         return np.array([codes.A[:-1].sum(axis=1, dtype=float), codes.rest.sum(axis=1, dtype=float)])
 
-    def backward(self, X, target, codes, price, work):
-        rows, hidden = len(X), codes.A[:-1]
-        A3, delta3, delta2 = work.A3[:rows], work.delta3[:rows], work.delta2[:, :rows]
+    def loss(self, X, target, codes, price, work):
+        A3, delta3 = work.A3[: len(X)], work.delta3[: len(X)]  # which is the error here
         np.matmul(codes.A.T, self.W2bT, out=A3)
         if self.sigmoid:
             np.tanh(A3, out=A3)
             A3 *= 0.5
             A3 += 0.5
         np.subtract(A3, target, out=delta3)
-        loss = float(np.vdot(delta3, delta3)) / 2
+        return float(np.vdot(delta3, delta3)) / 2
+
+    def backward(self, X, target, codes, price, work):
+        rows, hidden, loss = len(X), codes.A[:-1], self.loss(X, target, codes, price, work)
+        A3, delta3, delta2 = work.A3[:rows], work.delta3[:rows], work.delta2[:, :rows]
         if self.sigmoid:
             delta3 *= A3
             np.subtract(1, A3, out=A3)
