@@ -362,7 +362,8 @@ class Step:
     """
 
     def __init__(self, net, run=map):
-        self.net, self.run, self.spare, self.form = net, run, {}, None
+        self.net, self.run, self.spare = net, run, {}
+        self.form: Any = None
         keep_freed_memory()
 
     def __call__(self, params, X, target, memory):
