@@ -15,7 +15,7 @@ def kl_prime(rho, rho_hat, rest=None):
 
 
 def kl_prime_of(rho, rho_hat, rest):
-    """Return the same for arguments that were checked."""
+    """Return what `kl_prime` does, for arguments that were checked."""
     return -rho / rho_hat + (1 - rho) / rest  # (eq-kl-prime)
 
 

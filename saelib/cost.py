@@ -63,7 +63,7 @@ def kl_divergence(rho, rho_hat, rest=None):
 
 
 def kl_of(rho, rho_hat, rest):
-    """Return the same for arguments that were checked."""
+    """Return what `kl_divergence` does, for arguments that were checked."""
     return rho * np.log(rho / rho_hat) + (1 - rho) * np.log((1 - rho) / rest)  # (eq-kl)
 
 

@@ -9,8 +9,7 @@ from ..architecture import as_it_is, flatten, unflatten
 from ..backprop import kl_prime_of
 from ..cost import check_problem, kl_of
 from ..network import LIMIT, Params, init_params
-
-TINY = np.finfo(float).tiny
+from ._latents import TINY
 
 
 class Pair(NamedTuple):
