@@ -15,7 +15,6 @@ from saelib import progress
 def test_the_bar_is_a_widget_in_a_notebook(monkeypatch):
     import tqdm.notebook
 
-    pytest.importorskip("ipywidgets")
     monkeypatch.setattr(progress, "_in_notebook", lambda: True)
     monkeypatch.delenv("TQDM_DISABLE", raising=False)
     with progress.progress_bar(3, "steps") as bar:
