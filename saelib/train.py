@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from ._checks import as_matrix, as_rows, function, generator, nonnegative, positive, same_shape, whole_number
-from ._workplace import parts_of, two_threads
+from ._workplace import parts_of, quickest, two_threads
 from .architecture import as_params, flatten, leaves, unflatten, write
 from .backprop import hidden_delta, output_delta
 from .cost import check_problem, terms_from_forward
@@ -226,7 +226,8 @@ def adam(
     tol, callback = nonnegative(tol, "tol"), callback if callback is None else function(callback, "callback")
     report = getattr(batches, "per_epoch", 100) if report is None else whole_number(report, "report")
     if state is None:
-        none = np.zeros_like(flatten(as_params(params)))
+        params = as_params(params)
+        none = np.zeros_like(flatten(params))
         state = AdamState(params, none, none, 0, None)
     now, t, memory, done = None, state.t, state.memory, None
     reports, running, dead, stopped = [], [], False, "batches"
@@ -258,7 +259,7 @@ def adam(
                 if hasattr(net, "project"):
                     pieces = form.views(gradient)
                     write(net.project(params, pieces), pieces)
-                move = partial(_move, old=now, new=then, gradient=gradient, scratch=scratch, betas=betas)
+                move = partial(quickest(_move), old=now, new=then, gradient=gradient, scratch=scratch, betas=betas)
                 squares = shared(partial(move, t=t + 1, rate=rate(t)), parts)
                 t += 1
                 _within_bounds(sum(squares), t, X, target)
