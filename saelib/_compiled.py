@@ -1,6 +1,6 @@
 """What `saelib.compiled` has in the place of others: forms of the same numbers, whose loops Numba compiles.
 
-Matrix products, exp and tanh stay NumPy's.  Importing this module imports Numba; nothing but `saelib.compiled.use` does.
+Matrix products, exp and tanh stay NumPy's.  This module imports Numba; nothing but `saelib.compiled.use` imports it.
 """
 
 import math
