@@ -22,6 +22,7 @@ import json
 import os
 import re
 import shutil
+import xml.etree.ElementTree as ET
 from pathlib import Path
 from unittest import mock
 
@@ -60,6 +61,9 @@ LONGEST_FIRST = ("digits", "deep", "autoencoders", "test_properties")
 NUMBER = re.compile(r"(?<![\w.])[-+\u2212]?(?:\d+\.\d+|\.\d+|\d+)(?:[eE][-+]?\d+)?")
 PICTURE = re.compile(r"data:image/(?:png|jpeg|webp);base64,([A-Za-z0-9+/=\s]+)")
 DRAWING = re.compile(r"(<svg\b.*?</svg>)", re.S)
+SHARED = re.compile(r'<svg class="explore-shared".*?</svg>', re.S)  # as saelib/book/_frames.py writes it
+USE = re.compile(r'<use href="#([^"]+-s\d+)" />')
+CLIPPED = re.compile(r'clip-path="url\(#([^")]+)\)"')
 COMMENT = re.compile(r"<!--(.*?)-->", re.S)
 LABEL = re.compile(r'\baria-label="[^"]*"')  # says what is seen, in words and numbers
 TAG = re.compile(r"(<(?!!--)[^>]*>)")
@@ -188,7 +192,7 @@ def markup_problem(stored, now, limits):
     for k, (a, b) in enumerate(zip(*pictures, strict=True), start=1):
         if why := picture_problem(a, b, limits):
             return f"in embedded picture {k} of {len(pictures[0])} {why}"
-    pieces = [DRAWING.split(PICTURE.sub("data:image", content)) for content in (stored, now)]
+    pieces = [DRAWING.split(_with_parts_in_place(PICTURE.sub("data:image", content))) for content in (stored, now)]
     if len(pieces[0]) != len(pieces[1]):
         return f"{len(pieces[0]) // 2} drawings became {len(pieces[1]) // 2}"
     for k, (a, b) in enumerate(zip(*pieces, strict=True)):
@@ -197,6 +201,28 @@ def markup_problem(stored, now, limits):
         if k % 2 == 0 and (why := text_problem(a, b, limits)):
             return why
     return None
+
+
+def _with_parts_in_place(content):
+    """Put what frames share, parts and the boxes that clip them, back into each: last digits decide what is shared."""
+    parts, boxes = {}, {}
+
+    def left(match):
+        root = ET.fromstring(match[0])
+        for part in list(root[0]):
+            name = part.get("id", "")
+            if part.tag == "clipPath":
+                root[0].remove(part)
+                boxes[name] = " ".join(f"{child.tag} {' '.join(child.attrib.values())}" for child in part)
+            elif re.search(r"-s\d+$", name):
+                root[0].remove(part)
+                del part.attrib["id"]
+                parts[name] = ET.tostring(part, encoding="unicode")
+        return ET.tostring(root, encoding="unicode")
+
+    content = SHARED.sub(left, content)
+    content = USE.sub(lambda match: parts[match[1]], content)
+    return CLIPPED.sub(lambda match: f'clip-path="{boxes.get(match[1], match[1])}"', content)
 
 
 def drawing_problem(stored, now, limits):

@@ -22,9 +22,11 @@ from types import SimpleNamespace
 import nbformat
 import numpy as np
 import pytest
+from matplotlib.figure import Figure
 from nbformat.v4 import new_code_cell, new_notebook
 from PIL import Image
 
+from saelib.book import _frames
 from tests.nbval_tolerance import (
     LIMITS,
     LONGEST_FIRST,
@@ -609,6 +611,27 @@ def test_html_with_pictures_in_it(old, new, agrees):
     )
     assert old in page
     assert (markup_problem(page.format(**names), page.replace(old, new).format(**names), LIMITS) is None) == agrees
+
+
+def frames_of(*heights):
+    """HTML of a figure with a frame for each height, as `saelib.book.explore.figure` stores it."""
+    figures = []
+    for height in heights:
+        figure = Figure(figsize=(2, 2))
+        figure.subplots().bar([0, 1, 2, 3], [1, 2, height, 3])
+        figures.append(figure)
+    frames, shared = _frames.markups(figures, "x")
+    return "".join(f"<div>{frame}</div>" for frame in [*frames, shared])
+
+
+def test_parts_that_frames_share_are_compared_where_they_stand():
+    alike, last_digit, other = (frames_of(2.5, height) for height in (2.5, 2.5004, 2.6))
+    assert alike.count("<use") > last_digit.count("<use")  # the bar is a part of its own in each
+    for one, two, agree in ((alike, last_digit, True), (alike, other, False), (other, alike, False)):
+        assert (markup_problem(one, two, LIMITS) is None) == agree
+    both = frames_of(2.6, 2.6)  # the bar that they share is another one
+    assert both.count("<use") == alike.count("<use") and markup_problem(alike, both, LIMITS)
+    assert '<rect x="18"' in alike and markup_problem(alike, alike.replace('<rect x="18"', '<rect x="19"'), LIMITS)
 
 
 def test_live_views_are_not_compared_and_everything_beside_them_is():

@@ -65,9 +65,11 @@ def deadly(flags, where, times=1):
 
 @pytest.fixture(scope="module")
 def client():
+    # `make mutants` starts a cluster for each of them: there its workers are threads, which start in no time.
+    how = OPTIONS | ({"processes": False, "protocol": "tcp"} if "MUTANT_UNDER_TEST" in os.environ else {})
     # A worker that is killed fifteen seconds after it was killed before would otherwise be given up by `LocalCluster`.
     config = {"distributed.scheduler.allowed-failures": 1, "distributed.deploy.lost-worker-timeout": "1h"}
-    with dask.config.set(config), LocalCluster(**OPTIONS) as cluster, Client(cluster, set_as_default=False) as client:
+    with dask.config.set(config), LocalCluster(**how) as cluster, Client(cluster, set_as_default=False) as client:
         yield client
 
 
