@@ -196,6 +196,23 @@ def test_no_line_of_code_and_no_formula_is_cut_on_a_phone(page):
     assert cut == []
 
 
+@pytest.mark.parametrize("viewport", [DESK, PHONE], ids=["desk", "phone"])
+def test_a_long_title_does_not_run_into_the_button_beside_it(page, viewport):
+    page.set_viewport_size(viewport)
+    page.wait_for_timeout(200)
+    met = page.evaluate(
+        """[...document.querySelectorAll('.admonition.toggle > .admonition-title')].filter(title => {
+             const words = document.createRange(), button = title.querySelector('button').getBoundingClientRect();
+             words.setStart(title, 0);
+             words.setEndBefore(title.querySelector('button'));
+             return [...words.getClientRects()].some(line => line.right > button.left && line.bottom > button.top
+                                                             && line.top < button.bottom);
+           }).map(title => title.textContent)"""
+    )
+    page.set_viewport_size(DESK)
+    assert met == []
+
+
 def test_every_picture_is_told_in_words(page):
     for text in page.evaluate("[...document.images].map(e => e.getAttribute('alt'))"):
         assert text and len(text.split()) >= 3, f"alternative text is {text!r}"
