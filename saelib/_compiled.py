@@ -75,11 +75,13 @@ def _pair(E, A):
 @_compiled
 def _sums(A, rest):
     """Return the sums of f(z) and f(-z) over the samples."""
-    out = np.zeros((2, len(rest)))
+    out = np.empty((2, len(rest)))
     for j in range(rest.shape[0]):
+        active = silent = 0.0
         for i in range(rest.shape[1]):
-            out[0, j] += A[j, i]
-            out[1, j] += rest[j, i]
+            active += A[j, i]
+            silent += rest[j, i]
+        out[0, j], out[1, j] = active, silent
     return out
 
 
