@@ -4,6 +4,7 @@ Matrix products, exp and tanh stay NumPy's.  This module imports Numba; nothing 
 """
 
 import math
+from typing import Any
 
 import numpy as np
 from numba import njit
@@ -15,7 +16,11 @@ SWEEPS = 5  # through the atoms in use, for each look at all of them
 
 def _compiled(function):
     """Return a function as machine code that threads run side by side; sums may be added up in another order."""
-    options = {"nogil": True, "error_model": "numpy", "fastmath": {"reassoc", "contract", "nsz", "arcp"}}
+    options: dict[str, Any] = {
+        "nogil": True,
+        "error_model": "numpy",
+        "fastmath": {"reassoc", "contract", "nsz", "arcp"},
+    }
     try:
         return njit(cache=True, **options)(function)
     except RuntimeError:  # no folder to keep it in

@@ -291,7 +291,7 @@ def adam(
         reports.append((float(np.mean(running)), t, int(np.sum(dead))))
     if done is not None:
         vectors, t, memory = done
-        theta, mean, square = (flatten(form.views(v)) for v in (vectors.theta, vectors.mean, vectors.square))
+        theta, mean, square = (flatten(vectors.form.views(v)) for v in vectors[2:])
         state = AdamState(unflatten(theta, state.params), mean, square, t, memory)
     costs, steps, deads = (np.array([one[i] for one in reports], kind) for i, kind in enumerate((float, int, int)))
     return state.params, Descent(costs, steps, deads, stopped, state)
