@@ -8,6 +8,7 @@ import re
 import sys
 from functools import cache
 from html.parser import HTMLParser
+from unittest import mock
 
 import matplotlib
 
@@ -51,6 +52,14 @@ def drawn():
 @pytest.fixture(scope="module")
 def page(drawn):
     return Page(drawn._repr_mimebundle_()["text/html"])
+
+
+def test_a_bar_counts_the_frames(monkeypatch):
+    bar = mock.MagicMock()
+    monkeypatch.setattr(explore, "progress_bar", bar)
+    explore.figure(line, slope=SLOPE, **ABOUT)
+    bar.assert_called_once_with(4, "frames", delay=1)
+    assert bar.return_value.__enter__.return_value.update.call_count == 4
 
 
 class Page(HTMLParser):
