@@ -3,6 +3,10 @@
 The packages font-source-serif-pro and font-source-sans-pro hold whole families (under the SIL Open Font License, which
 is copied along). Of the cuts that the style sheet asks for, the book takes the letters that it may need. Such a part
 may not bear the family's reserved name, so it is called after the book.
+
+A browser asks for a face where it first meets a letter in it, which is after it has shown the page in another face, and
+then the lines jump. A script in the head asks as soon as the style is there. (`<link rel="preload">` would, too, but
+not for a page opened from a disk.)
 """
 
 import shutil
@@ -17,6 +21,8 @@ LETTERS = (  # Latin with the accents of western Europe, Greek, and the marks of
     *range(0x20, 0x7F), *range(0xA0, 0x100), *range(0x391, 0x3CA), *range(0x2010, 0x2028), *range(0x2190, 0x2194),
     0x302, *range(0x2070, 0x20A0), *map(ord, "′−≈≤≥✓∂‖"),
 )  # fmt: skip
+ASK = """for (const face of ["1em Book Serif", "italic 1em Book Serif", "600 1em Book Serif", "1em Book Sans",
+  "600 1em Book Sans"]) document.fonts.load(face);"""
 FEATURES = ["kern", "liga", "ccmp", "locl", "mark", "mkmk", "lnum"]
 
 
@@ -49,4 +55,5 @@ def add_faces(app):
 
 def setup(app):
     app.connect("builder-inited", add_faces)
+    app.add_js_file(None, body=ASK, priority=100)
     return {"parallel_read_safe": True, "parallel_write_safe": True}

@@ -4,7 +4,8 @@ The installed package sphinx-mathjax-offline holds all of MathJax 3 (33 MB); the
 it (2 MB), which are copied beside the book's other static files. A page loads the parts by themselves (0.8 MB) rather
 than the ready-made whole, a third of which is a menu. Numbers of equations stay Sphinx's. Formulas are set some at a
 time (`_static/formulas.js`), so that a long page can be read before the last one stands. A formula within a line is
-held together with the mark after it, which a browser might put at the beginning of the next.
+held together with the mark after it, which a browser might put at the beginning of the next, and with the bracket
+before it, which might stay behind at the end of the last.
 """
 
 import re
@@ -18,7 +19,7 @@ PARTS = ("input/tex", "output/chtml", "a11y/assistive-mml")  # which load what t
 NEEDED = ("startup", "core", *PARTS, "output/chtml/fonts/tex")
 PIECES = (*(f"{part}.js" for part in NEEDED), "output/chtml/fonts/woff-v2/", "input/tex/extensions/")
 FOLDER = "mathjax"
-MARKS = re.compile(r"[.,;:!?)\]’”]+")
+OPENING, MARKS = re.compile(r"[(\[‘“]+$"), re.compile(r"[.,;:!?)\]’”]+")
 
 
 def copy_pieces(app):
@@ -41,9 +42,16 @@ def load_parts(app, config):
 
 def hold_marks(app, page, tree):
     for formula in tree.select("article span.math"):
-        after = formula.next_sibling
-        if isinstance(after, NavigableString) and (marks := MARKS.match(after)):
-            formula.wrap(tree.new_tag("span", attrs={"class": "formula-and-mark"})).append(marks[0])
+        before, after = formula.previous_sibling, formula.next_sibling
+        opening = OPENING.search(before) if isinstance(before, NavigableString) else None
+        marks = MARKS.match(after) if isinstance(after, NavigableString) else None
+        if opening or marks:
+            held = formula.wrap(tree.new_tag("span", attrs={"class": "formula-and-mark"}))
+        if opening:
+            held.insert(0, opening[0])
+            before.replace_with(before[: opening.start()])
+        if marks:
+            held.append(marks[0])
             after.replace_with(after[marks.end() :])
 
 

@@ -418,6 +418,7 @@ def write(book, page, doctree, following=None):
 # --- the library beside them ------------------------------------------------------------------------------------
 
 # What the library asks for comes with it; the widgets are for its figures.
+SAELENS = {"load_saelens", "save_saelens"}  # which need a package that the library goes without otherwise
 WITH_THE_LIBRARY = {"saelib", "numpy", "scipy", "sklearn", "matplotlib", "threadpoolctl", "tqdm", "pooch"}
 LIBRARY = """\
 # The library of the book: here already, or in the wheel that is offered
@@ -438,7 +439,7 @@ raise ModuleNotFoundError(
 
 
 def imports(notebook):
-    """The packages that a notebook imports besides the library, what it needs, and Python's own."""
+    """The packages that a notebook needs besides the library, what that needs itself, and Python's own."""
     names = set()
     for cell in notebook["cells"]:
         if cell["cell_type"] == "code" and "library" not in cell["metadata"].get("tags", ()):
@@ -448,6 +449,8 @@ def imports(notebook):
                     names |= {name.name.partition(".")[0] for name in node.names}
                 elif isinstance(node, ast.ImportFrom) and not node.level:
                     names.add(node.module.partition(".")[0])
+                elif isinstance(node, ast.Attribute) and node.attr in SAELENS:
+                    names.add("safetensors")
     return names - WITH_THE_LIBRARY - sys.stdlib_module_names - {"IPython"}
 
 

@@ -1,9 +1,9 @@
 """Sparse autoencoders in NumPy, written to be read beside the book.
 
 Rows are samples: ``X`` has shape ``(m, n)``.  The modules in reading order are `network`, `cost`, `backprop`,
-`gradcheck`, `architecture`, `nets`, `objective`, `train`, `scaling`, `stacks`, `storage`, `estimator`, `pca`,
-`sparse_coding`, `metrics`, `synthetic`, `datasets`, `embeddings`, `meg` and `progress`; what chapters use beside the
-mathematics is in `saelib.book`.
+`gradcheck`, `architecture`, `nets`, `objective`, `train`, `scaling`, `compiled`, `stacks`, `storage`, `estimator`,
+`pca`, `sparse_coding`, `metrics`, `synthetic`, `datasets`, `embeddings`, `meg` and `progress`; what chapters use beside
+the mathematics is in `saelib.book`.
 ``import saelib`` loads NumPy and nothing else; what is heavier is loaded when it is first used.
 """
 
@@ -46,6 +46,7 @@ _HOME = {
 _MODULES = [
     *_HOME,
     "scaling",
+    "compiled",
     "stacks",
     "pca",
     "sparse_coding",

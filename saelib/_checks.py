@@ -4,11 +4,14 @@ import math
 
 import numpy as np
 
+FLOATS = {np.dtype(np.float32), np.dtype(np.float64)}
 
-def as_matrix(X, name="X", *, columns=None, unit_interval=False):
+
+def as_matrix(X, name="X", *, columns=None, unit_interval=False, finite=True):
     """Return ``X`` as a finite floating-point matrix with at least one row; float32 stays float32.
 
-    ``columns`` is the number of columns wanted; ``unit_interval`` asks for entries in [0, 1].
+    ``columns`` is the number of columns wanted; ``unit_interval`` asks for entries in [0, 1]; ``finite=False`` leaves
+    the look at every entry to who calls.
     """
     X = as_floats(X, name)
     if X.ndim != 2 or X.shape[0] == 0 or X.shape[1] == 0:
@@ -17,6 +20,8 @@ def as_matrix(X, name="X", *, columns=None, unit_interval=False):
         raise ValueError(f"{name} must be a matrix of shape {wanted} with at least one row, got shape {X.shape}{hint}")
     if columns is not None and X.shape[1] != columns:
         raise ValueError(f"{name} must have {columns} columns, got shape {X.shape}")
+    if not (finite or unit_interval):
+        return X
     least, largest = X.min(), X.max()  # NaN, where one of the entries is
     if not (math.isfinite(least) and math.isfinite(largest)):
         row, column = np.argwhere(~np.isfinite(X))[0]
@@ -27,6 +32,12 @@ def as_matrix(X, name="X", *, columns=None, unit_interval=False):
             'rescale the data or use output="linear"'
         )
     return X
+
+
+def all_finite(x):
+    """Return whether every entry is finite, which in most cases the sum of their squares tells."""
+    x = x.ravel(order="K")
+    return math.isfinite(np.vdot(x, x)) or bool(np.isfinite(x).all())
 
 
 def as_rows(X, name="X"):
@@ -40,12 +51,14 @@ def as_rows(X, name="X"):
 
 def as_floats(x, name):
     """Return ``x`` as a floating-point array of any shape, without a copy where it is one already."""
+    if type(x) is np.ndarray and x.dtype in FLOATS:  # a training asks this many times a step
+        return x
     if hasattr(x, "toarray"):
         raise ValueError(f"{name} must be a dense array, got a sparse one; {name}.toarray() makes it dense")
     unmasked(x, name)
     try:
         x = np.asarray(x)
-        return x if x.dtype in (np.float32, np.float64) else x.astype(np.float64, casting="same_kind")
+        return x if x.dtype in FLOATS else x.astype(np.float64, casting="same_kind")
     except (TypeError, ValueError):
         raise ValueError(f"{name} must be an array of real numbers, got {describe(x)}") from None
 

@@ -14,6 +14,7 @@ import numpy as np
 
 from ._checks import whole_number
 
+COMPILED: dict = {}  # what `saelib.compiled.use` has in the place of a class or a function
 BLOCK_ROWS = 500  # a block's activations stay in the processor's cache
 BLOCK_NUMBERS = 500 * 784  # and so do more rows that are narrower; in short blocks of these, threads would only queue
 
@@ -22,6 +23,11 @@ def blocks_of(m, n=math.inf):
     """Return slices that make up m rows: of `BLOCK_ROWS`, or of more where the columns n are few, but four at least."""
     rows = max(BLOCK_ROWS, min(-(-m // 4), int(BLOCK_NUMBERS // n)))
     return [slice(i, min(i + rows, m)) for i in range(0, m, rows)]
+
+
+def quickest(thing):
+    """Return the compiled form of a class or a function where one is in use, else the thing itself."""
+    return COMPILED.get(thing, thing)
 
 
 def number_of_threads(n_jobs):

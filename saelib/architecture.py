@@ -165,6 +165,13 @@ def unflatten(theta, like):
     return _shaped((theta[end - size : end] for size, end in zip(sizes, ends, strict=True)), like)
 
 
+def write(params, into):
+    """Write the arrays of ``params`` into those of ``into``, except for what lies there already."""
+    for P, place in zip(leaves(params), leaves(into), strict=True):
+        if P is not place:
+            place[...] = P
+
+
 def _shaped(pieces, like):
     """Return ``like`` with the next pieces in place of its arrays."""
     parts = [_shaped(pieces, part) if _nested(part) else next(pieces).reshape(np.shape(part)) for part in like]

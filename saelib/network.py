@@ -4,7 +4,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from ._checks import as_floats, as_matrix, generator, one_of, whole_number
+from ._checks import all_finite, as_floats, as_matrix, generator, one_of, whole_number
 
 
 class Params(NamedTuple):
@@ -134,7 +134,7 @@ def check_params(params):
         if came != shape:
             raise ValueError(f"{name} must have shape {shape} beside W1 of shape {(s2, s1)}, got {came}")
     for name, P in params._asdict().items():
-        if not np.isfinite(P).all():
+        if not all_finite(P):
             raise ValueError(f"{name} must be finite, got {P[~np.isfinite(P)][0]} among its values")
     return params
 

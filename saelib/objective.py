@@ -42,7 +42,7 @@ class Plain:
         return self.net.summary(codes)
 
     def backward(self, X, target, codes, price, work=None):
-        """Return the loss and the gradient (a vector), both summed over the rows."""
+        """Return the loss and the gradient (a vector in the form's order), both summed over the rows."""
         loss, gradient = self.net.backward(self.params, X, target, codes, price)
         return loss, flatten(gradient)
 
@@ -50,24 +50,29 @@ class Plain:
         """Return the loss alone."""
         return self.backward(X, target, codes, price, work)[0]
 
-    def packed(self, total):
-        """Return a sum of such gradients in the order of `saelib.architecture.flatten`."""
-        return total
+    def views(self, vector):
+        """Return a vector in the form's order in the shape of the parameters, without a copy."""
+        return unflatten(vector, self.params)
 
     def at(self, params):
         """Return the form for other parameters of the same shapes, perhaps in the memory of this one."""
         self.params = params
         return self
 
-    def mean(self, total, m):
-        """Return the decay, and the mean of m rows' gradients with the decay's added: a vector for the moment."""
-        gradient = self.packed(total)
-        gradient /= m
+    def mean(self, gradients, m, run=map):
+        """Return the decay, and the mean of m rows' ``gradients`` with the decay's added, in the memory of the first.
+
+        ``run`` is a function like `map` that shares parts of them among threads.
+        """
+        total = gradients[0]
+        for other in gradients[1:]:
+            total += other
+        total /= m
         decay, slope = self.net.decay(self.params)
         if slope is not None:
-            for piece, more in zip(leaves(unflatten(gradient, self.params)), leaves(slope), strict=True):
+            for piece, more in zip(leaves(self.views(total)), leaves(slope), strict=True):
                 piece += more
-        return decay, gradient
+        return decay, total
 
 
 def form_of(net, params):
@@ -234,7 +239,7 @@ class Objective:
         except BaseException:  # Ctrl-C while this thread waits for the others
             memory.stop.set()
             raise
-        J, gradient = self._total(params, loss, form.packed(sum(memory.totals)), penalty)
+        J, gradient = self._total(params, loss, flatten(form.views(sum(memory.totals))), penalty)
         self.spare.append(memory)  # not after an error: a worker may still be writing
         return J, gradient
 
@@ -347,7 +352,7 @@ def _gradient_of(net, form, params, price, block):
     X, target = block
     form = form(net, params)
     loss, gradient = form.backward(X, target, form.encode(X), price, form.work(len(X)))
-    return loss, form.packed(gradient)
+    return loss, flatten(form.views(gradient))
 
 
 def blocks_by(m, rows):
@@ -366,31 +371,51 @@ class Step:
         self.form: Any = None
         keep_freed_memory()
 
+    def begin(self, params, X, target):
+        """Return the form that computes the steps, after a look at whether all fits."""
+        there = lies_elsewhere(X, self.net)
+        if not there:  # where the workers look
+            self.net.check(params, X, target)
+        self.form = Plain(self.net, params) if there else form_of(self.net, params)
+        return self.form
+
     def __call__(self, params, X, target, memory):
-        """Return cost, gradient (a vector that the next call may overwrite), dead latents, params and memory."""
+        """Return cost, gradient (in the form's order and memory), dead latents, params and memory."""
         net, m = self.net, len(X)
+        if self.form is None:
+            self.begin(params, X, target)
         summary, second = self._there(params, X) if lies_elsewhere(X, net) else self._here(params, X, target)
         mean, dead = summary / m, False
         if hasattr(net, "remember"):
             params, memory, mean = net.remember(params, memory, mean)
             dead = mean == 0
         penalty, price = net.penalty(mean)
-        loss, total, form = second(params, price)
-        decay, gradient = form.mean(total, m)
+        loss, gradients, form, run = second(params, price)
+        decay, gradient = form.mean(gradients, m, run)
         return float(loss / m + penalty + decay), gradient, dead, params, memory
 
     def _there(self, params, X):
         """Return the summary, and the second pass as a function of parameters and price: on a cluster."""
         first, second = elsewhere(self.net, form_of, X.run, X.blocks)
-        return first(params), lambda params, price: (*second(params, price), Plain(self.net, params))
+
+        def both(params, price):
+            loss, gradient = second(params, price)
+            return loss, [gradient], self.form.at(params), map
+
+        return first(params), both
 
     def _here(self, before, X, target):
         """Return the same, computed by this process."""
         net, m = self.net, len(X)
         net.check(before, X, target)
-        form = self.form = form_of(net, before) if self.form is None else self.form.at(before)
+        form = self.form.at(before)
         parts, run, kept, works = self.spare.get(m) or self._plan(m)
-        codes = list(run(form.encode, [X[part] for part in parts], kept))
+
+        def encode(part, codes):
+            codes = form.encode(X[part], codes)
+            return codes, form.summary(codes)
+
+        codes, summaries = zip(*run(encode, parts, kept), strict=True)
 
         def second(params, price):
             now = form if params is before else form.at(params)
@@ -400,12 +425,9 @@ class Step:
 
             losses, gradients = zip(*run(gradient_of, parts, codes, works), strict=True)
             self.spare[m] = parts, run, codes if form.reuses else kept, works
-            total = gradients[0]
-            for other in gradients[1:]:
-                total += other
-            return sum(losses), total, now
+            return sum(losses), gradients, now, run
 
-        return sum(map(form.summary, codes)), second
+        return sum(summaries), second
 
     def _plan(self, m):
         """Return the parts of a batch of m rows, what runs them, and memory for them."""

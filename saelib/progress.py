@@ -6,14 +6,14 @@ from functools import cache
 from importlib.util import find_spec
 
 
-def progress_bar(total, label, progress=True):
+def progress_bar(total, label, progress=True, delay=0):
     """Return a tqdm bar of ``total`` steps, to be used in a ``with`` statement.
 
     It is a widget in a notebook (with ipywidgets), a bar in a terminal, and in a log file a line at most every thirty
     seconds.  It stays silent when ``progress`` is false, when the output is captured (as pytest does), and where
-    ``TQDM_DISABLE`` is set.
+    ``TQDM_DISABLE`` is set.  What is done within ``delay`` seconds shows no bar.
     """
-    options = {"total": total, "desc": label, "miniters": 1}
+    options = {"total": total, "desc": label, "miniters": 1, "delay": delay}
     captured = sys.stderr is not sys.__stderr__ and not _in_notebook()
     if not progress or captured or os.environ.get("TQDM_DISABLE"):
         options["disable"] = True

@@ -9,7 +9,7 @@ import math
 import numpy as np
 
 from ._checks import as_floats, as_matrix, exponent, generator, nonnegative, positive, whole_number
-from ._workplace import map_blocks, one_blas_thread
+from ._workplace import map_blocks, one_blas_thread, quickest
 
 
 def soft_threshold(u, t):
@@ -153,8 +153,8 @@ def lasso_codes(X, D, lam, *, tol=1e-3, max_iter=10_000, n_jobs=None):
     with one_blas_thread():  # or its other threads would go on looking for work while the blocks need the processors
         L = lipschitz(D)
     size = int(max(exponent(X), exponent(lam)))
-    X, lam = np.ldexp(X, -size), math.ldexp(lam, -size)
-    return np.ldexp(map_blocks(lambda rows: _code(X[rows], D, lam, L, tol, max_iter), len(X), n_jobs), size)
+    X, lam, code = np.ldexp(X, -size), math.ldexp(lam, -size), quickest(_code)
+    return np.ldexp(map_blocks(lambda rows: code(X[rows], D, lam, L, tol, max_iter), len(X), n_jobs), size)
 
 
 def matching_pursuit(X, D, n_nonzero):

@@ -2,13 +2,13 @@
 
 import math
 from functools import partial
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 
 from ._checks import as_matrix, as_rows, function, generator, nonnegative, positive, same_shape, whole_number
-from ._workplace import parts_of, two_threads
-from .architecture import as_params, flatten, unflatten
+from ._workplace import parts_of, quickest, two_threads
+from .architecture import as_params, flatten, leaves, unflatten, write
 from .backprop import hidden_delta, output_delta
 from .cost import check_problem, terms_from_forward
 from .network import Params, forward, pack
@@ -160,7 +160,7 @@ class Minibatches:
             skip = max(self.start - epoch * self.per_epoch, 0)
             for k in range(skip, self.per_epoch):
                 rows = order[k * self.size : (k + 1) * self.size]
-                X = self.X[rows]
+                X = np.take(self.X, rows, axis=0) if type(self.X) is np.ndarray else self.X[rows]
                 if self.scale != 1 or X.dtype not in (np.float32, np.float64):
                     X = np.multiply(X, self.scale, dtype=np.float32 if X.dtype == np.uint8 else None)
                 yield X if self.target is None else (X, self.target[rows])
@@ -226,44 +226,52 @@ def adam(
     tol, callback = nonnegative(tol, "tol"), callback if callback is None else function(callback, "callback")
     report = getattr(batches, "per_epoch", 100) if report is None else whole_number(report, "report")
     if state is None:
-        none = np.zeros_like(flatten(as_params(params)))
+        params = as_params(params)
+        none = np.zeros_like(flatten(params))
         state = AdamState(params, none, none, 0, None)
-    # A step reads one set of vectors and writes the other, and the state is made in one assignment: after an interrupt
-    # its parts belong together.
-    now, then, done = _Vectors.like(state), _Vectors.like(state), state
-    scratch, t, memory = np.empty_like(now.theta), state.t, state.memory
+    now, t, memory, done = None, state.t, state.memory, None
     reports, running, dead, stopped = [], [], False, "batches"
     total = len(batches) if hasattr(batches, "__len__") else None
     bar = progress_bar(total, "Adam", progress)
     try:
         with bar, two_threads() as run, np.errstate(over="ignore", invalid="ignore"):
-            step, parts = Step(net, run), parts_of(scratch)
-            shared = run if len(parts) > 1 else map
+            step = Step(net, run)
             for batch in batches:
                 X, target = batch if isinstance(batch, tuple) else (batch, None)
                 if not lies_elsewhere(X, net, target=target):  # where the workers look
-                    X = as_matrix(X)
-                    target = X if target is None else as_matrix(target, "target")
-                    same_shape(X[:, :1], target[:, :1], ("X", "target"))
+                    X = as_matrix(X, finite=False)  # what is not shows in the cost
+                    if target is None:
+                        target = X
+                    else:
+                        target = as_matrix(target, "target", finite=False)
+                        same_shape(X[:, :1], target[:, :1], ("X", "target"))
+                if now is None:
+                    form = step.begin(state.params, X, target)
+                    # A step reads one set of vectors and writes the other, and what comes of it is kept by one
+                    # assignment: after an interrupt its parts belong together.
+                    now, then = _Vectors.of(state, form), _Vectors.of(state, form)
+                    scratch, parts = np.empty_like(now.theta), parts_of(now.theta)
+                    shared = run if len(parts) > 1 else map
                 cost, gradient, dead, params, memory = step(now.params, X, target, memory)
-                _within_bounds(cost, t)
+                _within_bounds(cost * cost, t, X, target)
                 if params is not now.params:
                     now = now.at(params)
                 if hasattr(net, "project"):
-                    gradient = flatten(net.project(params, unflatten(gradient, params)))
-                move = partial(_move, old=now, new=then, gradient=gradient, scratch=scratch, betas=betas)
-                list(shared(partial(move, t=t + 1, rate=rate(t)), parts))
+                    pieces = form.views(gradient)
+                    write(net.project(params, pieces), pieces)
+                move = partial(quickest(_move), old=now, new=then, gradient=gradient, scratch=scratch, betas=betas)
+                squares = shared(partial(move, t=t + 1, rate=rate(t)), parts)
                 t += 1
-                _within_bounds(then.theta, t)
+                _within_bounds(sum(squares), t, X, target)
                 params = net.constrain(then.params)
                 if revive_every and t % revive_every == 0 and np.any(dead):
                     params, fresh = net.revive(params, dead, np.asarray(X), rng)
-                    fresh = flatten(fresh).astype(bool)
+                    fresh = _packed(unflatten(flatten(fresh), params), form).astype(bool)
                     then.mean[fresh] = then.square[fresh] = 0
                 if params is not then.params:
-                    then.theta[:] = flatten(params)
+                    write(params, then.params)
                 now, then = then, now
-                done = AdamState(now.params, now.mean, now.square, t, memory)
+                done = now, t, memory
                 running.append(cost)
                 bar.update(1)
                 if t % report == 0:
@@ -271,7 +279,7 @@ def adam(
                     before = reports[-1][0] if reports else np.inf
                     reports.append((cost, t, int(np.sum(dead))))
                     bar.set_postfix_str(f"cost {cost:.4g}", refresh=False)
-                    if callback is not None and callback(t, unflatten(now.theta.copy(), params), cost):
+                    if callback is not None and callback(t, unflatten(flatten(now.params), params), cost):
                         stopped = "callback"
                         break
                     if tol and abs(before - cost) <= tol * abs(cost):
@@ -281,35 +289,51 @@ def adam(
         stopped = "interrupted"
     if running and stopped == "batches":
         reports.append((float(np.mean(running)), t, int(np.sum(dead))))
+    if done is not None:
+        vectors, t, memory = done
+        theta, mean, square = (flatten(vectors.form.views(v)) for v in vectors[2:])
+        state = AdamState(unflatten(theta, state.params), mean, square, t, memory)
     costs, steps, deads = (np.array([one[i] for one in reports], kind) for i, kind in enumerate((float, int, int)))
-    return done.params, Descent(costs, steps, deads, stopped, done)
+    return state.params, Descent(costs, steps, deads, stopped, state)
 
 
 class _Vectors(NamedTuple):
-    """Parameters, as views of their vector ``theta``, and Adam's two moving averages."""
+    """Parameters, as views of their vector ``theta``, and Adam's two moving averages, all in the order of ``form``."""
 
+    form: Any
     params: tuple
     theta: np.ndarray
     mean: np.ndarray
     square: np.ndarray
 
     @classmethod
-    def like(cls, state):
-        theta = flatten(state.params)
-        return cls(unflatten(theta, state.params), theta, state.mean.copy(), state.square.copy())
+    def of(cls, state, form):
+        mean, square = (_packed(unflatten(v, state.params), form) for v in (state.mean, state.square))
+        return cls(form, (), mean, mean, square).at(state.params)
 
     def at(self, params):
-        theta = flatten(params)
-        return self._replace(params=unflatten(theta, params), theta=theta)
+        theta = _packed(params, self.form)
+        return self._replace(params=self.form.views(theta), theta=theta)
+
+
+def _packed(params, form):
+    """Return the parameters as one vector in the order of ``form``."""
+    arrays = leaves(params)
+    vector = np.empty(sum(P.size for P in arrays), np.result_type(*arrays))
+    write(params, form.views(vector))
+    return vector
 
 
 def _move(part, old, new, gradient, scratch, betas, t, rate):
-    """Make step t for a part of the parameters, in memory that is there already; slices of it stay in the cache."""
+    """Make step t for a part of the parameters, and return the sum of their squares.
+
+    In memory that is there already; slices of it stay in the cache.
+    """
     b1, b2 = betas
-    root = math.sqrt(1 - b2**t)
+    root, squares = math.sqrt(1 - b2**t), 0.0
     for start in range(part.start, part.stop, SLICE):
         now = slice(start, min(start + SLICE, part.stop))
-        g, s, mean, square = gradient[now], scratch[now], new.mean[now], new.square[now]
+        g, s, mean, square, theta = gradient[now], scratch[now], new.mean[now], new.square[now], new.theta[now]
         np.multiply(old.mean[now], b1, out=mean)
         mean += np.multiply(g, 1 - b1, out=s)  # (eq-adam-mean)
         np.multiply(old.square[now], b2, out=square)
@@ -319,11 +343,16 @@ def _move(part, old, new, gradient, scratch, betas, t, rate):
         s += 1e-8 * root
         np.divide(mean, s, out=s)
         s *= rate * root / (1 - b1**t)
-        np.subtract(old.theta[now], s, out=new.theta[now])  # (eq-adam-step)
+        np.subtract(old.theta[now], s, out=theta)  # (eq-adam-step)
+        squares += float(np.vdot(theta, theta))
+    return squares
 
 
-def _within_bounds(values, t):
-    if not np.isfinite(np.vdot(values, values)):
+def _within_bounds(squares, t, X, target):
+    """Raise an error if a sum of squares is not finite: of what is not finite in the data, or else of the step."""
+    if not math.isfinite(squares):
+        if not lies_elsewhere(X):
+            as_matrix(X), as_matrix(target, "target")
         advice = "a smaller learning_rate may help" if t else NEARER_TO_1
         raise ValueError(f"the cost grew beyond all bounds at step {t}; {advice}")
 

@@ -8,6 +8,7 @@ import re
 import sys
 from functools import cache
 from html.parser import HTMLParser
+from unittest import mock
 
 import matplotlib
 
@@ -53,6 +54,14 @@ def page(drawn):
     return Page(drawn._repr_mimebundle_()["text/html"])
 
 
+def test_a_bar_counts_the_frames(monkeypatch):
+    bar = mock.MagicMock()
+    monkeypatch.setattr(explore, "progress_bar", bar)
+    explore.figure(line, slope=SLOPE, **ABOUT)
+    bar.assert_called_once_with(4, "frames", delay=1)
+    assert bar.return_value.__enter__.return_value.update.call_count == 4
+
+
 class Page(HTMLParser):
     """The tags of a page as (name, attributes), in order."""
 
@@ -95,6 +104,23 @@ def test_what_a_notebook_stores_is_these_faces(drawn):
 def test_without_ipywidgets_the_other_faces_remain(drawn, monkeypatch):
     monkeypatch.setitem(sys.modules, "ipywidgets", None)
     assert set(drawn._repr_mimebundle_()) == {"text/plain", "text/html", "image/png"}
+
+
+def test_the_picture_of_a_figure_keeps_its_colors():
+    """A thin orange line among many grays, with which a palette of 32 colors mixed it."""
+
+    def thin(ax, width):
+        plots.mosaic(np.linspace(0, 1, 256).reshape(16, 16), scale="unit", ax=ax)
+        ax.plot([0, 15], [0, 15], color="#D55E00", linewidth=width)
+        return f"A line of width {width:g}."
+
+    shown = explore.figure(thin, width=explore.slider("width", [1.0, 2.0]), figsize=(2, 2), **ABOUT)
+    pictures = [shown._repr_mimebundle_()["image/png"]]
+    pictures += re.findall(r"data:image/png;base64,([^\"]+)", live(shown).children[0].value)
+    assert len(pictures) == 2
+    for picture in pictures:
+        pixels = np.asarray(Image.open(io.BytesIO(base64.b64decode(picture))).convert("RGB")).reshape(-1, 3).astype(int)
+        assert np.abs(pixels - [0xD5, 0x5E, 0x00]).max(axis=1).min() <= 8
 
 
 def test_every_setting_has_its_frame_in_order(drawn, page):

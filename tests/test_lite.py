@@ -34,12 +34,13 @@ def cell(kind, source, *outputs):
 
 def test_a_copy_installs_what_the_chapter_imports():
     code = "%matplotlib inline\nimport numpy as np, os\nimport sympy.abc as s\nfrom pandas import io\nimport saelib"
+    code += "\nsaelib.load_saelens(s)"
     original = {"cells": [cell("markdown", "# Title"), cell("code", code)], "metadata": {"x": 1}}
     plain = plain_notebooks.see_to_the_library(original, "saelib-1-py3-none-any.whl")
     before = json.dumps(plain)
     copy = make_lite.for_the_browser(json.loads(before))
     assert [c["cell_type"] for c in copy["cells"]] == ["markdown", "code", "code"]
-    assert "".join(copy["cells"][1]["source"]).endswith("\n%pip install -q saelib ipywidgets pandas sympy")
+    assert "".join(copy["cells"][1]["source"]).endswith("\n%pip install -q saelib ipywidgets pandas safetensors sympy")
     assert copy["cells"][::2] == json.loads(before)["cells"][::2]
     assert copy["metadata"]["kernelspec"]["name"] == "python"
 

@@ -9,7 +9,7 @@ import pytest
 
 import saelib
 from saelib import nets
-from saelib.architecture import check_architecture, flatten, leaves, named_leaves, unflatten
+from saelib.architecture import check_architecture, flatten, leaves, named_leaves, unflatten, write
 from saelib.nets import _latents
 from saelib.nets.deep import DeepParams, Layer
 from saelib.nets.gated import GatedParams
@@ -194,6 +194,16 @@ def test_nested_parameters_are_packed_leaf_by_leaf():
     back = unflatten(theta, nested)
     assert isinstance(back.first, saelib.Params) and isinstance(back.second, Nested) and len(leaves(back)) == 6
     assert all(np.array_equal(a, b) for a, b in zip(leaves(back), leaves(nested), strict=True))
+
+
+def test_what_is_written_into_parameters_lands_in_their_vector():
+    theta = np.zeros(6)
+    like = Nested(Nested(np.zeros((2, 2)), np.zeros(1)), np.zeros(1))
+    places = unflatten(theta, like)
+    write(Nested(Nested(np.array([[1, 2], [3, 4]]), places.first.second), np.float32(5)), places)
+    assert theta.tolist() == [1, 2, 3, 4, 0, 5]
+    with pytest.raises(ValueError):  # not a part of them without a word
+        write(places.first, places)
 
 
 @pytest.mark.parametrize("net", nets.examples(), ids=repr)

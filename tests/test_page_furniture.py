@@ -344,16 +344,22 @@ def test_links_in_outputs_lead_to_pages_and_labels_become_the_numbers_of_equatio
     )
 
 
-def test_a_mark_stays_with_the_formula_before_it():
+def test_marks_stay_with_the_formula_between_them():
     tree = parse(
         """<article>so <span class="math notranslate nohighlight">\\(x_1\\)</span>, and
 <span class="math">\\(y\\)</span>
-(or <span class="math">\\(z &lt; 1\\)</span>). And <div class="math">\\[J\\]</div>.</article>"""
+(or <span class="math">\\(z &lt; 1\\)</span>) (“<span class="math">\\(a\\)</span> or
+[<span class="math">\\(0\\)</span>, <span class="math">\\(1\\)</span>]”).
+And <div class="math">\\[J\\]</div>.</article>"""
     )
+    text = tree.get_text()
     offline_mathjax.hold_marks(None, "a", tree)
     assert re.findall(r'formula-and-mark">(.*?</span>.*?)</span>', written(tree)) == [
-        '<span class="math notranslate nohighlight">\\(x_1\\)</span>,', '<span class="math">\\(z &lt; 1\\)</span>).',
+        '<span class="math notranslate nohighlight">\\(x_1\\)</span>,', '<span class="math">\\(z &lt; 1\\)</span>)',
+        '(“<span class="math">\\(a\\)</span>', '[<span class="math">\\(0\\)</span>,',
+        '<span class="math">\\(1\\)</span>]”).',
     ]  # fmt: skip
+    assert tree.get_text() == text
 
 
 def test_a_page_is_written_as_it_was_read_and_an_identifier_of_many_boxes_goes():

@@ -30,6 +30,19 @@ def test_a_notebook_without_widgets_has_a_plain_bar(monkeypatch, capsys):
     assert "steps" in capsys.readouterr().err
 
 
+def test_a_bar_with_a_delay_is_shown_once_it_has_passed(monkeypatch, capsys):
+    monkeypatch.setattr(progress, "_in_notebook", lambda: True)
+    monkeypatch.setitem(sys.modules, "ipywidgets", None)
+    monkeypatch.delenv("TQDM_DISABLE", raising=False)
+    with progress.progress_bar(3, "steps", delay=60) as bar:
+        bar.update(3)
+    assert not capsys.readouterr().err
+    with progress.progress_bar(3, "steps", delay=60) as bar:
+        bar.start_t, bar.last_print_t = bar.start_t - 61, bar.last_print_t - 61
+        bar.update(1)
+        assert "1/3" in capsys.readouterr().err
+
+
 @pytest.mark.parametrize("in_notebook", [False, True])
 def test_no_thread_watches_the_bars(monkeypatch, in_notebook):
     import tqdm.notebook

@@ -252,10 +252,11 @@ ELSEWHERE = {
     "tests/test_storage.py": "storage: load_params",
     "tests/test_saelens_files.py": "storage: load_saelens save_saelens",
     "tests/test_objective.py": "objective: Plain form_of blocks_by Step",
+    "tests/test_compiled.py": "compiled: use",
     "tests/test_scaling.py": "scaling: Spread; objective: elsewhere lies_elsewhere",
     "tests/test_nets.py": (
         "architecture: Architecture nothing free no_decay as_it_is leaves named_leaves as_params flatten unflatten "
-        "check_architecture; nets: examples"
+        "write check_architecture; nets: examples"
     ),
     "tests/test_train.py": "train: linear_decay; progress: track",
     "tests/test_progress.py": "progress: progress_bar",

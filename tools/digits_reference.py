@@ -1,11 +1,11 @@
 """Make saelib/data/digits_reference.json: the long runs of the chapter "Handwritten digits give strokes", made once.
 
-    python tools/digits_reference.py [network | probes | noise | pairs | map | twins | looks | seeds] ...
+    python tools/digits_reference.py [network | probes | "no penalty" | noise | pairs | map | twins | looks | seeds] ...
 
-Each name is a part of the file that is made anew; the others stay.  All have five seeds.  `network`
-trains the chapter's network, a few minutes for each seed, and writes that of seed 0 to digits_network.npz, in half
-precision; the trained networks stay in _build/digits, from where `probes`, `noise` and `pairs` take them.  `seeds` and
-`looks` take minutes, too.  MNIST is needed for all but `map` and `twins`.
+Each name is a part of the file that is made anew; the others stay.  All have five seeds.  `network` trains the
+chapter's network, a few minutes for each seed, and writes that of seed 0 to digits_network.npz, in half precision; the
+trained networks stay in _build/digits, from where `probes`, `noise` and `pairs` take them.  Those trained without the
+penalty lie beside them.  `seeds` and `looks` take minutes, too.  MNIST is needed for all but `map` and `twins`.
 """
 
 import json
@@ -63,11 +63,11 @@ def rounded(values, digits=3):
     return [round(float(v), digits) for v in values]
 
 
-def kept_network(X, seed):
+def kept_network(X, seed, beta=MANY["beta"]):
     """Return the parameters of the chapter's network for a seed, and its cost at every iteration."""
-    file = KEPT / f"{seed}.npz"
+    file = KEPT / (f"{seed}.npz" if beta else f"{seed}-no-penalty.npz")
     if not file.exists():
-        net = nets.Sigmoid(**MANY)
+        net = nets.Sigmoid(**MANY | {"beta": beta})
         start = net.init(X.shape[1], 196, np.random.default_rng(seed), dtype=np.float32)
 
         def say(iteration, params, cost):
@@ -152,7 +152,7 @@ def network():
 
 
 def probes():
-    """The accuracy of linear probes on eight codes, for each seed of the network, its rivals and the labels."""
+    """The accuracy of linear probes on nine codes, for each seed of the network, its rivals and the labels."""
     whole, test = datasets.load_mnist("train"), datasets.load_mnist("test")
     X, y, T = whole.X[:10_000], whole.y[:10_000], test.X
     table = {}
@@ -186,6 +186,8 @@ def probes():
             "pictures": untrained(pictures - X.mean(axis=0)),
             "centroids": untrained(centroids - X.mean(axis=0)),
         }
+        free, _ = kept_network(X, seed, beta=0)
+        codes["no penalty"] = [saelib.forward(free, images).A2 for images in (X, T)]
         rng = np.random.default_rng(6 + seed)
         labeled = {n: [rng.permutation(10_000)[:n] for _ in range(k)] for n, k in ((100, 5), (1000, 3), (10_000, 1))}
         for name, both in codes.items():
@@ -197,6 +199,16 @@ def probes():
                     known.append(round(float(np.mean([probe(*both, some) for some in draws])), 4))
         print(seed, {name: [rows[-1] for rows in row.values()] for name, row in table.items()}, flush=True)
         store("probes", table)
+    return table
+
+
+def no_penalty():
+    """The error and the mean activation of the network that was trained without the penalty, for each seed."""
+    X, table = mnist(10_000), {"reconstruction": [], "mean activation": []}
+    for seed in SEEDS:
+        _, A, _, out = saelib.forward(kept_network(X, seed, beta=0)[0], X)
+        table["reconstruction"].append(round(float(saelib.reconstruction_error(out, X)), 4))
+        table["mean activation"].append(round(float(A.mean(dtype=float)), 4))
     return table
 
 
@@ -315,6 +327,7 @@ def store(name, part):
 PARTS = {
     "network": network,
     "probes": probes,
+    "no penalty": no_penalty,
     "noise": noise,
     "pairs": pairs,
     "map": settings_map,

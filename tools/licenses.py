@@ -23,6 +23,7 @@ EXPLAINED = {
     "codespell": "GPL-2.0-only; a command that `make lint` runs, no part of the library or the pages",
     "font-source-sans-pro": "OFL-1.1; letters of it are beside the pages, under another name, with the license",
     "font-source-serif-pro": "OFL-1.1; as the other",
+    "llvmlite": "BSD-2-Clause, and LLVM in it Apache-2.0 with LLVM's exception; Numba, an extra, compiles with it",
     "docutils": "public domain, in parts BSD and PSF; under the GPL is an Emacs mode, which is not used",
 }
 NAMES = (  # what older packages write

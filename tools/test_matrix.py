@@ -30,7 +30,7 @@ from tools.store_notebooks import ROOT, notebooks
 
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
 DEPENDENCIES = PROJECT["dependencies"]
-EXTRAS = [line for extra in ("test", "saelens", "scaling") for line in PROJECT["optional-dependencies"][extra]]
+EXTRAS = [line for extra in ("test", "saelens", "scaling", "fast") for line in PROJECT["optional-dependencies"][extra]]
 VENVS, LOGS = ROOT / ".venv-matrix", ROOT / "_build" / "test-matrix"
 PINNED = (ROOT / "requirements.txt").read_text()
 UNPINNED = ("numpy", "scipy", "scikit-learn", "matplotlib", "pandas")

@@ -193,7 +193,7 @@ def png(scene):
         else:
             ax.set(xscale="log" if "x" in p["log"] else "linear", yscale="log" if "y" in p["log"] else "linear")
             ax.minorticks_off()
-    return encoded(figure, colors=256)  # with 32, thin orange lines turn brown where there are many grays
+    return encoded(figure)
 
 
 def _plot(ax, m, color):

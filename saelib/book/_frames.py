@@ -14,7 +14,7 @@ WIDTH = 115  # pixels of a page for an inch of a figure: 6.6 inches fill a colum
 SVG, XLINK = "{http://www.w3.org/2000/svg}", "{http://www.w3.org/1999/xlink}"
 EVERY_POINT = {"path.simplify": False}  # otherwise their number depends on last digits
 EVERY_PIXEL = {"image.interpolation": "none"}  # an image has its own pixels, and not those of the page
-COLORS = 32  # of a PNG that is one of dozens
+COLORS, FEW = 256, 32  # of a PNG: with few, thin orange lines turn brown among many grays; of one of dozens
 ROOM = 160_000  # letters of a figure's frames, which may be drawings even if PNG would be less
 SHARED = '<svg class="explore-shared" width="0" height="0" aria-hidden="true"><defs>{}</defs></svg>'
 
@@ -38,7 +38,7 @@ def draw_frame(draw, values, figsize, columns):
 
 
 def png(figure, colors=COLORS):
-    """Return the figure as the bytes of a PNG with few colors, in base64."""
+    """Return the figure as the bytes of a PNG with so many colors, in base64."""
     from PIL import Image
 
     full, small = io.BytesIO(), io.BytesIO()
@@ -57,7 +57,7 @@ def markups(figures, prefix):
     drawings = [_text(root).replace("<svg ", f'<svg role="img" {wh} ', 1) for root, wh in zip(roots, size, strict=True)]
     defs = SHARED.format("".join(map(_text, shared.values())))
     if any(ax.images for figure in figures for ax in figure.axes):
-        source = [f"data:image/png;base64,{png(figure)}" for figure in figures]
+        source = [f"data:image/png;base64,{png(figure, FEW)}" for figure in figures]
         if sum(map(len, [defs, *drawings])) > max(ROOM, sum(map(len, source))):  # photographs
             return [f'<img {wh} decoding="sync" src="{src}">' for wh, src in zip(size, source, strict=True)], ""
     return drawings, defs

@@ -14,6 +14,7 @@ from typing import NamedTuple
 import numpy as np
 
 from .._checks import function, positive, whole_number
+from ..progress import progress_bar
 from . import _faces, _frames
 
 MOST_FRAMES = 300
@@ -138,8 +139,11 @@ def figure(draw, *, caption, alt, name=None, figsize=(5.2, 3.4), columns=1, **se
     if not re.fullmatch(r"[a-z][a-z0-9-]*", name):
         raise ValueError(f"name must be a letter and then letters, digits and hyphens in lower case, got {name!r}")
 
-    grid = itertools.product(*(s.values for s in settings.values()))
-    frames = [_frames.draw_frame(draw, dict(zip(settings, values, strict=True)), figsize, columns) for values in grid]
+    frames = []
+    with progress_bar(count, "frames", delay=1) as bar:
+        for values in itertools.product(*(s.values for s in settings.values())):
+            frames.append(_frames.draw_frame(draw, dict(zip(settings, values, strict=True)), figsize, columns))
+            bar.update(1)
     start = int(np.ravel_multi_index([s.start for s in settings.values()], [len(s.values) for s in settings.values()]))
     figures, sentences = zip(*frames, strict=True)
     pictures, shared = _frames.markups(figures, prefix_of(name))

@@ -5,7 +5,8 @@ from typing import NamedTuple
 import numpy as np
 
 from .._checks import in_open_unit_interval, nonnegative, one_of
-from ..architecture import as_it_is, flatten, unflatten
+from .._workplace import quickest
+from ..architecture import as_it_is
 from ..backprop import kl_prime_of
 from ..cost import check_problem, kl_of
 from ..network import LIMIT, Params, init_params
@@ -97,7 +98,7 @@ class Sigmoid(NamedTuple):
     """
 
     def fast(self, params):
-        return Fast(self, params)
+        return quickest(Fast)(self, params)
 
 
 class Block(NamedTuple):
@@ -131,14 +132,13 @@ class Fast:
     def __init__(self, net, params):
         self.net, (W1, _, W2, _) = net, params
         self.sigmoid, self.limit = net.output == "sigmoid", LIMIT[W1.dtype]
-        self.W2T, self.W2bT = (np.empty((rows, len(W2)), W2.dtype) for rows in (len(W1), len(W1) + 1))
-        self.gradient = None
+        self.W2bT = np.empty((len(W1) + 1, len(W2)), W2.dtype)
         self.at(params)
 
     def at(self, params):
         self.W1, b1, W2, b2 = self.params = params
         self.b1 = -b1[:, np.newaxis]
-        self.W2T[:] = W2.T
+        self.W2T = np.ascontiguousarray(W2.T)  # what `views` gives is it already
         half = 0.5 if self.sigmoid else 1  # f(z) = (1 + tanh(z/2)) / 2
         np.multiply(self.W2T, half, out=self.W2bT[:-1])
         np.multiply(b2, half, out=self.W2bT[-1])
@@ -151,33 +151,39 @@ class Fast:
         return Work(A3, delta3, np.empty((s2, rows), dtype), gradient, *self.split(gradient))
 
     def split(self, vector):
-        """Return views of a vector: by W1, by W2 transposed with b2 below it, and by b1."""
+        """Return views of a vector in this form's order: by W1, by W2 transposed with b2 below it, and by b1."""
         first, last = self.W1.size, vector.size - self.b1.size
         W1, W2bT, b1 = vector[:first], vector[first:last], vector[last:]
         return W1.reshape(self.W1.shape), W2bT.reshape(self.W2bT.shape), b1
 
-    def packed(self, total):
-        W1, W2bT, b1 = self.split(total)
-        return np.concatenate([W1.ravel(), b1, W2bT[:-1].T.ravel(), W2bT[-1]])
+    def views(self, vector):
+        W1, W2bT, b1 = self.split(vector)
+        return Params(W1, b1, W2bT[:-1].T, W2bT[-1])
 
-    def mean(self, total, m):
-        if self.gradient is None:
-            self.gradient = flatten(self.params)
-            self.pieces = unflatten(self.gradient, self.params)
-        total /= m
-        dW1, dW2bT, db1 = self.split(total)
-        pieces, squares = self.pieces, 0.0
-        pieces.b1[:], pieces.b2[:] = db1, dW2bT[-1]
-        for W, piece, mean in ((self.params.W1, pieces.W1, dW1), (self.params.W2, pieces.W2, dW2bT[:-1].T)):
-            squares += float(np.multiply(W, W, out=piece).sum(dtype=float))
-            np.multiply(W, self.net.lam, out=piece)
-            piece += mean
-        return self.net.lam / 2 * squares, self.gradient
+    def mean(self, gradients, m, run=map):
+        def add(part, W):
+            total = gradients[0][part]
+            for other in gradients[1:]:
+                total += other[part]
+            total /= m
+            if W is None:
+                return 0.0
+            total += self.net.lam * W.ravel()
+            return float(np.vdot(W, W))
+
+        first = self.W1.size
+        last = first + self.W2T.size
+        squares = sum(run(add, [slice(first), slice(first, last)], [self.W1, self.W2T])) + add(slice(last, None), None)
+        return self.net.lam / 2 * squares, gradients[0]
+
+    def codes(self, X):
+        """Return memory for the codes of the rows ``X``."""
+        s2, rows = len(self.W1), len(X)
+        return Block(np.ones((s2 + 1, rows), X.dtype), np.empty((s2, rows), X.dtype))
 
     def encode(self, X, codes=None):
-        s2, rows = len(self.W1), len(X)
         if codes is None:
-            codes = Block(np.ones((s2 + 1, rows), X.dtype), np.empty((s2, rows), X.dtype))
+            codes = self.codes(X)
         E, A = codes.rest, codes.A[:-1]
         np.matmul(self.W1, X.T, out=E)
         np.subtract(self.b1, E, out=E)  # -z
