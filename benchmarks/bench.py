@@ -24,6 +24,7 @@ from pathlib import Path
 RESULTS = Path(__file__).parent / "results.json"
 SETTINGS = {"lam": 1e-4, "rho": 0.05, "beta": 3.0}
 BATCH = 256
+COMPILED = "saelib, compiled"
 ADAMS = "fused", "foreach"  # PyTorch's Adam comes in these forms; the quicker one counts
 BEYOND = {
     "rows": {"inputs": 64, "hidden": 25, "sizes": (10_000, 100_000, 1_000_000, 10_000_000)},
@@ -50,6 +51,20 @@ def timed(contestants, rounds=3, calls=1, pause=PAUSE):
                 function()
             seconds[name].append((time.perf_counter() - start) / calls)
     return {name: statistics.median(values) for name, values in seconds.items()}
+
+
+def compiled(function):
+    """Return the function computed by the loops that Numba compiles."""
+    import saelib
+
+    def run():
+        saelib.compiled.use()
+        try:
+            function()
+        finally:
+            saelib.compiled.use(False)
+
+    return run
 
 
 # --------------------------------------------------------------------------------------------- one cost and gradient
@@ -101,6 +116,7 @@ def objectives(n, h, m, dtype, threads):
     rng = np.random.default_rng(0)
     X, params = rng.uniform(0.1, 0.9, (m, n)).astype(dtype), saelib.init_params(n, h, rng, dtype=dtype)
     objective, theta = saelib.Objective(nets.Sigmoid(**SETTINGS), X, n_jobs=threads), saelib.pack(params)
+    loops = saelib.Objective(nets.Sigmoid(**SETTINGS), X, n_jobs=threads)
     X_torch, params_torch = torch.tensor(X), [torch.tensor(P, requires_grad=True) for P in params]
     X_jax, params_jax = jax.numpy.asarray(X), [jax.numpy.asarray(P) for P in params]
     value_and_grad = jax.jit(jax.value_and_grad(lambda P: cost_in(jax.numpy, P, X_jax)))
@@ -117,14 +133,18 @@ def objectives(n, h, m, dtype, threads):
         J, gradient = jax.block_until_ready(value_and_grad(params_jax))
         found["JAX"] = float(J), np.asarray(gradient[0])
 
-    def ours():
-        J, gradient = objective(theta)
-        found["saelib"] = J, saelib.unpack(gradient, params).W1
+    def ours(who, objective):
+        def run():
+            J, gradient = objective(theta)
+            found[who] = J, saelib.unpack(gradient, params).W1
+
+        return run
 
     seconds = timed(
         {
             "limit": limit_of_objective(X, params),
-            "saelib": ours,
+            "saelib": ours("saelib", objective),
+            COMPILED: compiled(ours(COMPILED, loops)),
             "PyTorch": eager,
             "JAX": jitted,
             "formulas": lambda: saelib.cost_and_gradient(params, X, **SETTINGS),
@@ -211,13 +231,15 @@ def epochs(n, h, m, dtype, threads):
         jax.block_until_ready(state)
 
     contestants = {
-        "floor": floor_of_epoch(X, params), "one": ours(1), "four": ours(4), "cost": lambda: whole.cost(theta),
+        "floor": floor_of_epoch(X, params), "one": ours(1), "four": ours(4),
+        "one, compiled": compiled(ours(1)), "four, compiled": compiled(ours(4)), "cost": lambda: whole.cost(theta),
         **{f"PyTorch, {kind}": eager(kind) for kind in ADAMS}, "JAX": jitted,
         "scikit-learn": lambda: peer.partial_fit(X, X),
     }  # fmt: skip
     seconds = timed(contestants)
     seconds["PyTorch"] = min(seconds[f"PyTorch, {kind}"] for kind in ADAMS)
-    seconds["saelib"] = (seconds.pop("four") - seconds.pop("one")) / 3  # an epoch in the midst of a training
+    for how in ("", ", compiled"):  # an epoch in the midst of a training
+        seconds[f"saelib{how}"] = (seconds.pop(f"four{how}") - seconds.pop(f"one{how}")) / 3
     return seconds
 
 
@@ -323,12 +345,16 @@ def latents(threads):
             return lambda: saelib.adam(net, params, saelib.Minibatches(X, rows, epochs=epochs))
 
         torch_epoch = latents_in_torch(kind, params, X)
-        contestants = {"one": ours(1), "three": ours(3)} | {f"PyTorch, {form}": torch_epoch(form) for form in ADAMS}
+        contestants = {
+            "one": ours(1), "three": ours(3), "one, compiled": compiled(ours(1)), "three, compiled": compiled(ours(3)),
+            **{f"PyTorch, {form}": torch_epoch(form) for form in ADAMS},
+        }  # fmt: skip
         if kind == "TopK":
             contestants["SAELens"] = latents_in_saelens(X)
         seconds = timed(contestants)
         seconds["PyTorch"] = min(seconds[f"PyTorch, {form}"] for form in ADAMS)
-        seconds["saelib"] = (seconds.pop("three") - seconds.pop("one")) / 2  # an epoch in the midst of a training
+        for how in ("", ", compiled"):  # an epoch in the midst of a training
+            seconds[f"saelib{how}"] = (seconds.pop(f"three{how}") - seconds.pop(f"one{how}")) / 2
         kinds[kind] = seconds
     return kinds
 
@@ -390,7 +416,7 @@ def trainings(threads):
                 options = {"solver": "lbfgs", "alpha": 1e-4, "max_iter": iterations, "tol": 0}
                 MLPRegressor(hidden_layer_sizes=h, activation="logistic", random_state=0, **options).fit(X, X)
 
-        measured = timed({"saelib": ours, "scikit-learn": theirs})
+        measured = timed({"saelib": ours, COMPILED: compiled(ours), "scikit-learn": theirs})
         seconds |= {f"{who}, {name}": value / iterations for who, value in measured.items()}
     return seconds
 
@@ -431,6 +457,8 @@ def codings(X, D, threads):
         {
             "saelib": keep("saelib", lambda: lasso_codes(X32, D32, 1.0, tol=2e-3, n_jobs=threads)),
             "saelib, float64": keep("saelib, float64", lambda: lasso_codes(X, D, 1.0, tol=2e-3, n_jobs=threads)),
+            COMPILED: compiled(keep(COMPILED, lambda: lasso_codes(X32, D32, 1.0, tol=2e-3, n_jobs=threads))),
+            "saelib, float64, compiled": compiled(lambda: lasso_codes(X, D, 1.0, tol=2e-3, n_jobs=threads)),
             "scikit-learn": keep(
                 "scikit-learn", lambda: sparse_encode(X, D, algorithm="lasso_cd", alpha=1.0, n_jobs=threads)
             ),
@@ -438,7 +466,9 @@ def codings(X, D, threads):
         2,
     )
     least = lasso_cost(codes["scikit-learn"], X, D, 1.0)
-    rows["lasso"]["excess"] = lasso_cost(codes["saelib"].astype(float), X, D, 1.0) / least - 1
+    rows["lasso"]["excess"] = max(
+        lasso_cost(codes[who].astype(float), X, D, 1.0) / least - 1 for who in ("saelib", COMPILED)
+    )
     assert rows["lasso"]["excess"] < 1e-5
     rows["pursuit"] = timed(
         {
@@ -718,36 +748,45 @@ def told(found):
     return found
 
 
+HOW = "", ", compiled"  # by NumPy, and by the loops that Numba compiles
+
+
 def table(found):
     """Yield the rows of the table: what, against what, the ratio (or seconds), and its goal."""
     for n, h, of_limit, torch, jax in ((784, 196, (1.1, None), 0.75, 0.67), (64, 25, (1.7, None), 0.95, 0.95)):
         for dtype, goal in zip(("float32", "float64"), of_limit, strict=True):
             row = found[f"objective {n}-{h} {dtype}"]
-            for other, aim in (("limit", goal), ("PyTorch", torch), ("JAX", jax)):
-                yield f"Objective {n}-{h}, {dtype}", other, row["saelib"] / row[other], aim
+            for how, (other, aim) in product(HOW, (("limit", goal), ("PyTorch", torch), ("JAX", jax))):
+                yield f"Objective {n}-{h}, {dtype}{how}", other, row[f"saelib{how}"] / row[other], aim
     for n, h in ((784, 196), (64, 25)):
         for dtype in ("float32", "float64"):
             row = found[f"epoch {n}-{h} {dtype}"]
             of_floor, of_torch = (1.3, 0.95) if n > 100 else (None, 0.25)
-            for other, aim in (("floor", of_floor), ("PyTorch", of_torch), ("scikit-learn", 0.5), ("JAX", None)):
-                yield f"Adam epoch {n}-{h}, {dtype}", other, row["saelib"] / row[other], aim
+            others = ("floor", of_floor), ("PyTorch", of_torch), ("scikit-learn", 0.5), ("JAX", None)
+            for how, (other, aim) in product(HOW, others):
+                yield f"Adam epoch {n}-{h}, {dtype}{how}", other, row[f"saelib{how}"] / row[other], aim
             yield f"the cost after an epoch {n}-{h}, {dtype}", "floor", row["cost"] / row["floor"], None
     for kind, row in found["latents"].items():
-        for other, aim in (("PyTorch", 0.9 if kind == "TopK" else 1.0), ("SAELens", 0.7)):
+        for how, (other, aim) in product(HOW, (("PyTorch", 0.9 if kind == "TopK" else 1.0), ("SAELens", 0.7))):
             if other in row:
-                yield f"{kind} {LATENTS['n']}-{LATENTS['h']}, float32", other, row["saelib"] / row[other], aim
+                name = f"{kind} {LATENTS['n']}-{LATENTS['h']}, float32{how}"
+                yield name, other, row[f"saelib{how}"] / row[other], aim
     for name, aim, double in (("lasso", 0.4, 0.8), ("pursuit", 0.1, None)):
         row = found[name]
         yield f"{name}, float32", "scikit-learn, float64", row["saelib"] / row["scikit-learn"], aim
         yield f"{name}, float64", "scikit-learn, float64", row["saelib, float64"] / row["scikit-learn"], double
+    row = found["lasso"]
+    for dtype, who, aim in (("float32", COMPILED, 0.4), ("float64", "saelib, float64, compiled", 0.8)):
+        yield f"lasso, {dtype}, compiled", "scikit-learn, float64", row[who] / row["scikit-learn"], aim
     row = found["import"]
     yield "import saelib beyond NumPy", "milliseconds", 1000 * (row["numpy and saelib"] - row["numpy"]), 30.0
     # What takes longest is in the first run of a setting only.
     row = defaultdict(lambda: math.nan, found.get("training", {}))
     yield "patches to 1 % of 400 iterations", "seconds", row["patches"], 1.0
     yield "MNIST to 5 % of 400 iterations", "seconds", row["MNIST"], 15.0
-    for name, aim in (("patches", 0.25), ("large", 0.33)):
-        yield f"L-BFGS iteration, {name}", "scikit-learn", row[f"saelib, {name}"] / row[f"scikit-learn, {name}"], aim
+    for how, (name, aim) in product(HOW, (("patches", 0.25), ("large", 0.33))):
+        ours, theirs = row[f"saelib{how}, {name}"], row[f"scikit-learn, {name}"]
+        yield f"L-BFGS iteration, {name}{how}", "scikit-learn", ours / theirs, aim
     row = defaultdict(lambda: math.nan, found.get("dictionary", {}))
     yield "dictionary to the same cost", "scikit-learn", row["saelib"] / row["scikit-learn"], 0.2
     yield "dictionary to the same cost", "scikit-learn, cd", row["saelib"] / row["scikit-learn, cd"], None
@@ -821,7 +860,7 @@ def machine():
 
     with open("/proc/cpuinfo") as lines:
         processor = next(line.split(":")[1].strip() for line in lines if line.startswith("model name"))
-    packages = ("numpy", "scipy", "scikit-learn", "torch", "jax")
+    packages = ("numpy", "scipy", "scikit-learn", "torch", "jax", "numba")
     return {
         "processor": processor, "cpus": len(os.sched_getaffinity(0)), "python": platform.python_version(),
         **{name: version(name) for name in packages},
