@@ -142,7 +142,9 @@ def network_diagram(sizes=(3, 2, 3), *, labels=None, edges=(), ax=None):
         ax.plot(*zip(place[start], place[end], strict=True), color=color, lw=2.4, ls="-", zorder=2)
     for (layer, i), (x, y) in place.items():
         ax.scatter(x, y, s=1000, facecolor="white", edgecolor="#444444", linewidth=1.2, zorder=3)
-        ax.text(x, y, labels[layer][i], ha="center", va="center", fontsize=11, zorder=4)
+        text = labels[layer][i]
+        size = 11 if "$" in text or len(text) < 5 else 9  # "-0.07" would reach over the circle
+        ax.text(x, y, text, ha="center", va="center", fontsize=size, zorder=4)
     ax.set_xlim(-0.6, 2.6 * (len(sizes) - 1) + 0.6)
     ax.set_ylim(-max(sizes) / 2 - 0.1, max(sizes) / 2 + 0.1)
     return ax
