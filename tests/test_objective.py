@@ -117,18 +117,18 @@ def test_the_gradient_on_all_rows_is_the_objectives_to_the_bit(dtype):
         assert_array_equal(in_order(step, found), expected)
 
 
-@pytest.mark.parametrize("limit, lengths", [(31 * 15 // 2 + 1, []), (31 * 15 // 2, [8, 7])])
+@pytest.mark.parametrize("limit, lengths", [(31 * 15 // 2 + 1, []), (31 * 15 // 2, [[8, 7], [8, 7]])])
 def test_rows_with_enough_to_multiply_are_shared_as_two_blocks(monkeypatch, limit, lengths):
     monkeypatch.setattr(module, "MULTIPLICATIONS_FOR_TWO", limit)
     params, X = problem(15, 4, 3, seed=9)  # 31 parameters
     shared = []
 
     def run(function, items, *others):
-        shared.extend(len(rows) for rows in items if isinstance(rows, np.ndarray))
+        shared.append(items)
         return map(function, items, *others)
 
     module.Step(nets.Sigmoid(), run)(params, X, X, None)
-    assert shared == lengths
+    assert [[len(X[part]) for part in parts] for parts in shared[:2]] == lengths  # of the two passes
 
 
 def test_a_step_may_overwrite_the_gradient_of_the_one_before_and_nothing_else():
