@@ -28,7 +28,7 @@ def _compiled(function):
 
 
 class Fast(sigmoid.Fast):
-    """The equations of `saelib.nets.Sigmoid` in three compiled loops beside exp, tanh and the products."""
+    """The equations of `saelib.nets.Sigmoid` in five compiled loops beside exp, tanh and the products."""
 
     def encode(self, X, codes=None):
         if codes is None:
