@@ -99,5 +99,15 @@ def test_four_digits_are_stored(value, expected):
 
 
 def test_the_stored_results_name_what_ran_and_no_machine():
-    assert set(STORED["machine"]) == {"processor", "cpus", "python", "numpy", "scipy", "scikit-learn", "torch", "jax", "numba"}
+    assert set(STORED["machine"]) == {
+        "processor",
+        "cpus",
+        "python",
+        "numpy",
+        "scipy",
+        "scikit-learn",
+        "torch",
+        "jax",
+        "numba",
+    }
     assert STORED["memory"]["megabytes"] < 2000

@@ -193,6 +193,18 @@ def test_targets_lie_beside_their_rows(form, client, tmp_path):
     assert_allclose(descent.cost, descent0.cost, rtol=1e-12)
 
 
+def test_the_rows_of_a_batch_are_shared_out_anew_only_where_all_that_they_need_is_in_files(client, tmp_path):
+    (tmp_path / "target").mkdir()
+    X_there, target_there = in_a_memmap(X, tmp_path), in_a_memmap(TARGET, tmp_path / "target")
+    for data, target, whole in (
+        (X_there, None, True), (X_there, target_there, True), (X_there, TARGET, False), (X, target_there, False),
+        (X, None, False),
+    ):  # fmt: skip
+        with scaling.Spread(data, target=target, cluster=client) as spread:
+            assert (spread.whole is not None) == whole
+            assert not whole or (spread.whole.target is None) == (target is None)
+
+
 @pytest.mark.parametrize("dtype", [np.uint8, np.float32])
 def test_bytes_and_single_precision_are_computed_in_single_precision(dtype, client, tmp_path):
     small, scale = (X * 255).astype(dtype), 1 / 255
