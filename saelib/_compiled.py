@@ -9,9 +9,11 @@ from typing import Any
 import numpy as np
 from numba import njit
 
+from . import sparse_coding
 from .nets import sigmoid
 
 SWEEPS = 5  # through the atoms in use, for each look at all of them
+PATIENCE = 1000  # looks; where some atoms are nearly parallel, single coordinates come forward slowly
 
 
 def _compiled(function):
@@ -149,19 +151,25 @@ def code(X, D, lam, L, tol, max_iter):
     """Return the lasso codes of a block of samples, one sample after the other, by coordinate descent.
 
     A code is done when its duality gap is small enough, as in `saelib.sparse_coding.lasso_codes`; an iteration goes
-    once through all atoms and then `SWEEPS` times through those in use (Friedman et al., 2010).
+    once through all atoms and then `SWEEPS` times through those in use (Friedman et al., 2010).  Samples that have not
+    arrived after `PATIENCE` iterations are left to NumPy's form.
     """
     dtype = np.result_type(X, D)
     X, D = np.ascontiguousarray(X, dtype), np.ascontiguousarray(D, dtype)
     A = np.zeros((len(X), len(D)), dtype)
-    _descend(X, D, D @ D.T, X @ D.T, dtype.type(lam), tol, max_iter, A)
+    late = _descend(X, D, D @ D.T, X @ D.T, dtype.type(lam), tol, min(max_iter, PATIENCE), A)
+    if late.any() and max_iter > PATIENCE:
+        A[late] = sparse_coding._code(X[late], D, lam, L, tol, max_iter - PATIENCE)
     return A
 
 
 @_compiled
 def _descend(X, D, G, C, lam, tol, max_iter, A):
-    """Find the codes ``A``; ``C`` holds the atoms' products with what the codes so far do not explain."""
-    R, used = np.empty_like(X[0]), np.empty(len(D), np.int64)
+    """Find the codes ``A``, and return which samples have not arrived.
+
+    ``C`` holds the atoms' products with what the codes so far do not explain.
+    """
+    R, used, late = np.empty_like(X[0]), np.empty(len(D), np.int64), np.ones(len(X), np.bool_)
     for s in range(len(X)):
         for _ in range(max_iter):
             for j in range(len(D)):
@@ -175,7 +183,9 @@ def _descend(X, D, G, C, lam, tol, max_iter, A):
                 for k in range(count):
                     _coordinate(used[k], A[s], C[s], G, lam)
             if _gap_is_within(tol, X[s], A[s], D, lam, used[:count], R):
+                late[s] = False
                 break
+    return late
 
 
 @_compiled
