@@ -123,17 +123,13 @@ def unpack(theta, like):
 
 def check_params(params):
     """Return ``params`` as `Params` of floating-point arrays, or say which of them does not fit."""
-    four = zip(_four(params, "params"), Params._fields, strict=True)
-    params = Params(*(as_floats(P, name) for P, name in four))
-    if params.W1.ndim != 2 or 0 in params.W1.shape:
-        raise ValueError(f"W1 must be a matrix of shape (s2, s1), got shape {params.W1.shape}")
-    s2, s1 = params.W1.shape
-    s3 = params.b2.size
-    for name, shape in {"b1": (s2,), "W2": (s3, s2), "b2": (s3,)}.items():
-        came = getattr(params, name).shape
-        if came != shape:
-            raise ValueError(f"{name} must have shape {shape} beside W1 of shape {(s2, s1)}, got {came}")
-    for name, P in params._asdict().items():
+    W1, _, _, b2 = params = Params._make(map(as_floats, _four(params, "params"), Params._fields))
+    if W1.ndim != 2 or 0 in W1.shape:
+        raise ValueError(f"W1 must be a matrix of shape (s2, s1), got shape {W1.shape}")
+    (s2, s1), s3 = W1.shape, b2.size
+    for name, P, shape in zip(Params._fields, params, (W1.shape, (s2,), (s3, s2), (s3,)), strict=True):
+        if P.shape != shape:
+            raise ValueError(f"{name} must have shape {shape} beside W1 of shape {(s2, s1)}, got {P.shape}")
         if not all_finite(P):
             raise ValueError(f"{name} must be finite, got {P[~np.isfinite(P)][0]} among its values")
     return params

@@ -31,6 +31,10 @@ class Plain:
     def __init__(self, net, params):
         self.net, self.params = net, params
 
+    def check(self, X, target):
+        """Say what of a batch does not fit. That the parameters do was seen before the first step."""
+        self.net.check(self.params, X, target)
+
     def work(self, rows) -> Any:
         """Return memory for one thread and blocks of so many rows."""
 
@@ -406,9 +410,9 @@ class Step:
 
     def _here(self, before, X, target):
         """Return the same, computed by this process."""
-        net, m = self.net, len(X)
-        net.check(before, X, target)
+        m = len(X)
         form = self.form.at(before)
+        form.check(X, target)
         parts, run, kept, works = self.spare.get(m) or self._plan(m)
 
         def encode(part, codes):

@@ -131,6 +131,42 @@ def test_rows_with_enough_to_multiply_are_shared_as_two_blocks(monkeypatch, limi
     assert [[len(X[part]) for part in parts] for parts in shared[:2]] == lengths  # of the two passes
 
 
+@pytest.mark.parametrize("net", [net for net in nets.examples() if getattr(net, "additive", True)], ids=repr)
+def test_the_gradients_of_two_blocks_are_those_of_one(net, monkeypatch):
+    rng = np.random.default_rng(0)
+    X = rng.uniform(0.1, 0.9, (41, 6))
+    params = net.constrain(net.init(6, 8, rng))
+    whole = module.Step(net)
+    cost, gradient, *_ = whole(params, X, X, None)
+    monkeypatch.setattr(module, "MULTIPLICATIONS_FOR_TWO", 0)
+    halves = module.Step(net)
+    found = halves(params, X, X, None)
+    assert [part.stop - part.start for part in halves.spare[41][0]] == [21, 20]
+    assert_allclose(found[0], cost, rtol=1e-13)
+    assert_allclose(in_order(halves, found[1]), in_order(whole, gradient), rtol=1e-10, atol=1e-14)
+
+
+@pytest.mark.parametrize(
+    "output, X, target, sentence",
+    [
+        ("sigmoid", 1.5, 1.5, "X must lie in [0, 1] for a sigmoid output, got values from 1.5 to 1.5"),
+        ("sigmoid", np.nan, np.nan, "X must be finite, but X[0, 0] is nan"),
+        ("linear", np.inf, np.inf, "X must be finite, but X[0, 0] is inf"),
+        ("linear", np.ones((5, 3)), np.ones((5, 3)), "X must have 4 columns, got shape (5, 3)"),
+        ("linear", np.ones((5, 3)), np.ones((5, 4)), "X and target must have the same shape, got (5, 3) and (5, 4)"),
+        ("linear", np.ones((4, 4)), np.ones((5, 4)), "X and target must have the same shape, got (4, 4) and (5, 4)"),
+    ],
+)
+def test_every_batch_is_looked_at_and_not_only_the_first(output, X, target, sentence):
+    params, good = problem(15, 4, 3, seed=9)
+    X, target = (np.broadcast_to(a, (5, 4)).astype(float) if np.ndim(a) == 0 else a for a in (X, target))
+    step = module.Step(nets.Sigmoid(output=output))
+    step(params, good, good, None)
+    with pytest.raises(ValueError) as caught:
+        step(params, X, target, None)
+    assert str(caught.value).startswith(sentence)
+
+
 def test_a_step_may_overwrite_the_gradient_of_the_one_before_and_nothing_else():
     params, X = problem(15, 4, 3, seed=9)
     before = [a.copy() for a in (*params, X)]

@@ -432,6 +432,13 @@ def test_what_belongs_to_the_data_is_given_with_them(client):
             saelib.adam(NET, START, [(spread[:10], X[:10])])
 
 
+def test_a_step_too_long_is_one_error(client):
+    net = saelib.nets.Sigmoid(output="linear")
+    with scaling.Spread(X, cluster=client) as spread:
+        with pytest.raises(ValueError, match="grew beyond all bounds at step 1; a smaller learning_rate may help"):
+            saelib.adam(net, START, saelib.Minibatches(spread, 50), learning_rate=1e200)
+
+
 def test_a_row_that_does_not_fit_is_named(client):
     wrong = X.copy()
     wrong[333, 2] = np.nan

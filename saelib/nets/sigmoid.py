@@ -4,7 +4,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from .._checks import in_open_unit_interval, nonnegative, one_of
+from .._checks import as_matrix, in_open_unit_interval, nonnegative, one_of, same_shape
 from .._workplace import quickest
 from ..architecture import as_it_is
 from ..backprop import kl_prime_of
@@ -143,6 +143,10 @@ class Fast:
         np.multiply(self.W2T, half, out=self.W2bT[:-1])
         np.multiply(b2, half, out=self.W2bT[-1])
         return self
+
+    def check(self, X, target):
+        as_matrix(target, columns=self.W1.shape[1], unit_interval=self.sigmoid)
+        same_shape(X, target, ("X", "target"))
 
     def work(self, rows):
         s2, dtype = len(self.W1), self.W1.dtype
