@@ -115,7 +115,7 @@ class Trials:
         tests = {item.nodeid: item for item in session.items}
         known = self.reached(tests)
         if broken := [test for test, (_, _, failed) in known.items() if failed]:
-            sys.exit("\n".join(["These tests fail without a mutant:", *broken]))
+            pytest.exit("\n".join(["These tests fail without a mutant:", *broken]), 1)
         seconds, by_function = {}, defaultdict(list)
         for test, (duration, functions, _) in sorted(known.items(), key=lambda each: each[1][0]):
             seconds[test] = duration
