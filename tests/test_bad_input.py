@@ -282,3 +282,25 @@ def test_a_matrix_of_the_wrong_width_is_named_with_the_width_that_fits():
 def test_targets_that_are_no_numbers_are_named():
     with pytest.raises(ValueError, match="^target must be an array of real numbers"):
         saelib.Objective(nets.Sigmoid(), X, target=X.astype(str))
+
+
+@pytest.mark.parametrize("value", [np.inf, -np.inf, np.nan])
+def test_one_number_that_is_not_finite_is_enough(value):
+    wrong = X.copy()
+    wrong[3, 1] = value
+    with pytest.raises(ValueError) as caught:
+        _checks.as_matrix(wrong)
+    assert str(caught.value) == f"X must be finite, but X[3, 1] is {value}"
+
+
+def test_a_hint_for_one_sample_and_none_where_it_would_not_help():
+    wanted = "X must be a matrix of shape (samples, features) with at least one row, got shape "
+    for shape, more in (((4,), "(4,); for a single sample write X[np.newaxis, :]"), ((0, 3), "(0, 3)"), ((0,), "(0,)")):
+        with pytest.raises(ValueError) as caught:
+            _checks.as_matrix(np.ones(shape))
+        assert str(caught.value) == wanted + more
+
+
+def test_rows_that_are_no_numbers_are_called_by_their_name():
+    with pytest.raises(ValueError, match="^target must be an array of real numbers"):
+        _checks.as_rows([["a"]], "target")

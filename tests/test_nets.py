@@ -916,3 +916,24 @@ def test_leaves_are_called_by_their_fields():
 def test_what_cannot_be_packed_is_named(call, words):
     with pytest.raises(ValueError, match=f"^{words}"):
         call()
+
+
+def test_a_threshold_below_zero_lets_no_negative_activation_through():
+    net, rng = nets.JumpReLU(0.1), np.random.default_rng(0)
+    params = net.init(6, 8, rng)._replace(threshold=np.full(8, -0.5))
+    X = rng.normal(size=(20, 6))
+    Z = (X - params.b2) @ params.W1.T + params.b1
+    assert np.any((Z < 0) & (Z > -0.5))
+    for codes in (net.encode(params, X), net.fast(params).encode(X)):
+        np.testing.assert_array_equal(codes.A, np.maximum(Z, 0))
+
+
+def test_a_decoder_column_of_zeros_has_a_gradient():
+    net, rng = nets.ReluL1(0.1), np.random.default_rng(0)
+    params = net.init(6, 8, rng)
+    params.W2[:, 3] = 0
+    X = rng.uniform(0.1, 0.9, (20, 6))
+    _, plain = net.backward(params, X, X, net.encode(params, X), None)
+    form = net.fast(params)
+    _, found = form.backward(X, X, form.encode(X), None, form.work(20))
+    np.testing.assert_allclose(found, flatten(plain), rtol=1e-10, atol=1e-14)

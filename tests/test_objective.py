@@ -167,6 +167,45 @@ def test_every_batch_is_looked_at_and_not_only_the_first(output, X, target, sent
     assert str(caught.value).startswith(sentence)
 
 
+def test_a_net_that_chooses_among_all_rows_is_not_shared(monkeypatch):
+    monkeypatch.setattr(module, "MULTIPLICATIONS_FOR_TWO", 0)
+    rng = np.random.default_rng(0)
+    X, net = rng.uniform(size=(40, 6)), nets.BatchTopK(2)
+    step = module.Step(net)
+    step(net.init(6, 8, rng), X, X, None)
+    assert step.spare[40][0] == [slice(0, 40)]
+
+
+def test_a_long_vector_has_two_parts_and_a_short_one_is_whole():
+    assert workplace.parts_of(np.empty(100_001)) == [slice(0, 50_000), slice(50_000, 100_001)]
+    assert workplace.parts_of(np.empty(100_000)) == [slice(0, 100_000)]
+
+
+def test_two_threads_are_lent_however_many_there_might_be(monkeypatch):
+    monkeypatch.setattr(workplace, "threads", lambda count: count)
+    for processors, count in ((1, 1), (2, 2), (8, 2)):
+        monkeypatch.setattr(workplace, "number_of_threads", lambda n_jobs, number=processors: number)
+        assert workplace.two_threads() == count
+
+
+def test_what_is_compiled_takes_the_place_of_what_it_stands_for(monkeypatch):
+    monkeypatch.setitem(workplace.COMPILED, "slow", "quick")
+    assert workplace.quickest("slow") == "quick" and workplace.quickest("another") == "another"
+
+
+@pytest.mark.parametrize("net", [net for net in nets.examples() if hasattr(net, "fast")], ids=repr)
+def test_what_a_fast_form_writes_into_has_the_precision_of_the_parameters_and_is_used_again(net):
+    rng = np.random.default_rng(0)
+    form = module.form_of(net, net.init(6, 8, rng, dtype=np.float32))
+    X = rng.uniform(0.1, 0.9, (5, 6)).astype(np.float32)
+    memory = [M for M in form.work(5) or () if isinstance(M, np.ndarray) and M.dtype != bool]
+    assert all(M.dtype == np.float32 for M in memory)
+    if form.reuses:
+        codes = form.encode(X)
+        assert memory and codes.A.dtype == np.float32
+        assert np.shares_memory(form.encode(X[::-1].copy(), codes).A, codes.A)
+
+
 def test_a_step_may_overwrite_the_gradient_of_the_one_before_and_nothing_else():
     params, X = problem(15, 4, 3, seed=9)
     before = [a.copy() for a in (*params, X)]
@@ -703,6 +742,14 @@ def test_a_target_of_its_own(rows):
         assert_allclose(in_order(step, found), objective(theta)[1], rtol=1e-12, atol=1e-15)
 
 
+def test_inputs_with_a_target_of_their_own_are_looked_at_before_a_training():
+    params, X = problem(60, 5, 4, seed=0)
+    wrong = X.copy()
+    wrong[40, 2] = np.inf
+    with pytest.raises(ValueError, match=r"^X must be finite, but X\[40, 2\] is inf"):
+        objective_of(wrong, target=X)
+
+
 def test_what_does_not_fit_any_net_is_said():
     params, X = problem(60, 5, 4, seed=0)
     theta = saelib.pack(params)
@@ -718,9 +765,10 @@ def test_a_step_writes_into_the_codes_of_the_step_before():
     params, X = problem(12, 4, 3, seed=9)
     step = module.Step(nets.Sigmoid())
     step(params, X, X, None)
-    first = step.spare[12][0]
+    (first,) = step.spare[12][2]
     step(params, X, X, None)
-    assert all(one is other for one, other in zip(first, step.spare[12][0], strict=True))
+    (second,) = step.spare[12][2]
+    assert isinstance(first.A, np.ndarray) and second is first
 
 
 def test_the_fast_form_of_float32_stays_in_float32():

@@ -362,11 +362,8 @@ def test_what_was_started_is_ended_and_what_was_there_stays(client):
         objective(flatten(START))
     with scaling.Spread(X, cluster=client.scheduler.address) as spread:
         assert spread.client is not client and len(spread) == 400
-    with scaling.Spread(X, cluster=client) as spread:
-        objective = saelib.Objective(NET, spread)
-    for use in (lambda: objective(flatten(START)), lambda: spread[:3]):
-        with pytest.raises(RuntimeError, match="Spread is closed"):
-            use()
+    with scaling.Spread(X, cluster=client):
+        pass
     assert client.status == "running" and len(client.run(os.getpid)) == 2
 
 
@@ -439,6 +436,50 @@ def test_a_step_too_long_is_one_error(client):
             saelib.adam(net, START, saelib.Minibatches(spread, 50), learning_rate=1e200)
 
 
+def test_a_spread_that_is_closed_says_so(client):
+    with scaling.Spread(X, cluster=client) as spread:
+        objective = saelib.Objective(NET, spread)
+    for use in (lambda: objective(flatten(START)), lambda: spread[:3]):
+        with pytest.raises(RuntimeError) as caught:
+            use()
+        assert str(caught.value) == "the scheduler has gone, or this Spread is closed; make a new one"
+
+
+def test_one_block_is_a_spread_too(client):
+    with scaling.Spread(X, cluster=client, block_rows=400) as spread:
+        same(saelib.Objective(NET, spread)(flatten(START)), saelib.Objective(NET, X)(flatten(START)))
+        assert_array_equal(np.asarray(spread[5:9]), X[5:9])
+
+
+def test_blocks_are_two_for_each_worker_or_more_where_they_would_be_large(client, monkeypatch):
+    with scaling.Spread(X, cluster=client) as spread:
+        assert len(spread.blocks) == 4
+    monkeypatch.setattr(scaling, "LARGE", 8 * 12 * 50)  # bytes of fifty rows
+    with scaling.Spread(X, cluster=client) as spread:
+        assert len(spread.blocks) == 8
+
+
+def test_what_was_changed_in_a_map_and_not_in_its_file_is_what_counts(client, tmp_path):
+    in_a_memmap(X, tmp_path)
+    changed = np.memmap(tmp_path / "X.raw", X.dtype, "c", shape=X.shape)
+    changed[:10] = 0.5
+    with scaling.Spread(changed, cluster=client) as spread:
+        same(saelib.Objective(NET, spread)(flatten(START)), saelib.Objective(NET, changed)(flatten(START)))
+
+
+def test_a_worker_computes_bytes_and_their_targets_in_single_precision():
+    pixels, seen = (255 * X).astype(np.uint8), []
+
+    def function(pair):
+        seen.extend(pair)
+        return 1.0
+
+    scaling._of_block(function, pixels, X, 0, None, 1 / 255, np.float32)
+    assert [part.dtype for part in seen] == [np.float32] * 2
+    assert_allclose(seen[0], pixels / 255, rtol=1e-6)
+    assert scaling._floats(pixels, "X", 1 / 255, np.float32).dtype == np.float32
+
+
 def test_a_row_that_does_not_fit_is_named(client):
     wrong = X.copy()
     wrong[333, 2] = np.nan
@@ -460,6 +501,7 @@ BAD = {
     "^X must have blocks of shape .samples, features.": {"X": [lambda: X[0]]},
     "^X must have at least one row": {"X": [lambda: X[:0]]},
     "^X must be a matrix, got Array": {"X": dask.array.ones((4, 3, 2))},
+    "^target must be an array of real numbers": {"target": np.array([["a", "b"]])},
     "^target must have as many blocks as X, got 1 and 2": {"X": [X, X], "target": [X]},
     "^target must have a row for each row of X, got 399 and 400": {"target": dask.array.from_array(X[:-1])},
     "^scale must be a finite number > 0": {"scale": 0},

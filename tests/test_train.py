@@ -19,7 +19,7 @@ from threadpoolctl import threadpool_limits
 
 import saelib
 from saelib import nets, train
-from saelib.architecture import flatten
+from saelib.architecture import flatten, unflatten
 from saelib.progress import progress_bar
 
 pytestmark = pytest.mark.filterwarnings("error")
@@ -481,6 +481,26 @@ def test_what_a_net_asks_for_after_a_step_is_done():
     assert_array_equal(flatten(params), before)
     assert_allclose(np.linalg.norm(trained.W2, axis=0), 1, rtol=1e-12)
     assert descent.cost[-1] < 0.5 * descent.cost[0]
+
+
+def test_a_revived_latent_alone_has_averages_that_begin_anew():
+    rng, net = np.random.default_rng(0), nets.ReluL1(0.1, dead_after=1)
+    params = net.init(6, 8, rng)
+    params.b1[3] = -100
+    X = rng.uniform(0.1, 0.9, (40, 6))
+    state = saelib.adam(net, params, [X] * 2, revive_every=2, rng=rng)[1].state
+    for average in (state.mean, state.square):
+        W1, b1, W2, b2 = unflatten(average, params)
+        assert not W1[3].any() and b1[3] == 0 and not W2[:, 3].any()
+        assert b2.all() and W1[b1 != 0].all() and np.sum(b1 != 0) > 3
+
+
+def test_a_target_that_is_not_finite_is_called_by_its_name():
+    params, X = small_problem()
+    wrong = X.copy()
+    wrong[2, 1] = np.inf
+    with pytest.raises(ValueError, match=r"^target must be finite, but target\[2, 1\] is inf"):
+        saelib.adam(nets.ReluL1(0.1), params, [(X, wrong)])
 
 
 def test_dead_latents_are_counted_and_revived():

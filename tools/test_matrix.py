@@ -41,7 +41,8 @@ PYTHONS = ("python3.11", "python3.12", "python3.13")
 LOWEST = re.sub(">=([0-9.]+).*", r"==\1", "\n".join((*DEPENDENCIES, *EXTRAS))) + "\n"
 # These tests need what builds the book, too.
 OF_THE_BOOK = (
-    "checked_equations library_reference lite page_furniture pdf quiet_code section_search site workflows".split()
+    "checked_equations drawings library_reference licenses lite live page_end page_furniture pdf plain_notebooks "
+    "pyodide quiet_code section_search site slides workflows".split()
 )
 WITHOUT_THE_BOOK = tuple(f"--ignore={ROOT / 'tests' / f'test_{name}.py'}" for name in OF_THE_BOOK)
 MOVER = Path(__file__).with_name("last_digit.c")
