@@ -445,8 +445,8 @@ def test_a_spread_that_is_closed_says_so(client):
         assert str(caught.value) == "the scheduler has gone, or this Spread is closed; make a new one"
 
 
-def test_one_block_is_a_spread_too(client):
-    with scaling.Spread(X, cluster=client, block_rows=400) as spread:
+def test_one_block_is_a_spread_too(client, tmp_path):
+    with scaling.Spread(in_a_memmap(X, tmp_path), cluster=client, block_rows=400) as spread:
         same(saelib.Objective(NET, spread)(flatten(START)), saelib.Objective(NET, X)(flatten(START)))
         assert_array_equal(np.asarray(spread[5:9]), X[5:9])
 
