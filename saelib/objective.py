@@ -86,12 +86,15 @@ def form_of(net, params):
 
 @cache
 def _has_fast(kind):
-    """Return whether a class of nets has a `fast` form that no subclass has made untrue by changing an equation."""
+    """Return whether a class of nets has a `fast` form that no subclass has made untrue.
+
+    It does so by changing an equation, or what fits.
+    """
 
     def place(name):
         return next((i for i, cls in enumerate(kind.__mro__) if name in vars(cls)), len(kind.__mro__))
 
-    changed = min(place(name) for name in ("encode", "decode", "summary", "backward"))
+    changed = min(place(name) for name in ("check", "encode", "decode", "summary", "backward"))
     return hasattr(kind, "fast") and place("fast") <= changed
 
 

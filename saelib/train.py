@@ -15,7 +15,7 @@ from .network import Params, forward, pack
 from .objective import Objective, Step, lies_elsewhere
 from .progress import progress_bar
 
-SLICE = 640 << 10  # bytes of a vector of which Adam's eight stay in the processor's cache
+SLICE = 640 << 10  # bytes of a vector: Adam's eight stay in the cache, and calls, for which threads wait, are few
 NEARER_TO_1 = "data or first weights nearer to 1 in size may help"  # before the first step no step is too long
 
 
@@ -332,7 +332,8 @@ def _move(part, old, new, gradient, scratch, betas, t, rate):
     b1, b2 = betas
     root, squares = math.sqrt(1 - b2**t), 0.0
     length = part.stop - part.start
-    size = -(-length // -(-length * scratch.itemsize // SLICE))
+    pieces = math.ceil(length * scratch.itemsize / SLICE)
+    size = math.ceil(length / pieces)  # all pieces of about one length
     for start in range(part.start, part.stop, size):
         now = slice(start, min(start + size, part.stop))
         g, s, mean, square, theta = gradient[now], scratch[now], new.mean[now], new.square[now], new.theta[now]

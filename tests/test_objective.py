@@ -167,6 +167,23 @@ def test_every_batch_is_looked_at_and_not_only_the_first(output, X, target, sent
     assert str(caught.value).startswith(sentence)
 
 
+class Dark(nets.Sigmoid):
+    """A net with a condition of its own."""
+
+    def check(self, params, X, target):
+        super().check(params, X, target)
+        if X.max() > 0.5:
+            raise ValueError("too bright")
+
+
+def test_a_condition_of_a_subclass_holds_for_every_batch():
+    params, X = problem(15, 4, 3, seed=9)
+    step = module.Step(Dark())
+    step(params, X / 2, X / 2, None)
+    with pytest.raises(ValueError, match="^too bright$"):
+        step(params, X / X.max(), X / X.max(), None)
+
+
 def test_a_net_that_chooses_among_all_rows_is_not_shared(monkeypatch):
     monkeypatch.setattr(module, "MULTIPLICATIONS_FOR_TWO", 0)
     rng = np.random.default_rng(0)
