@@ -4,6 +4,7 @@ Whether the outputs are still what the code gives is another matter: `pytest --n
 """
 
 import ast
+import builtins
 import re
 import sys
 from functools import cache
@@ -156,6 +157,33 @@ def code_is_plain_python_on_the_usual_libraries(nb):
                     yield f"cell {k} imports {name}; chapters use saelib, the scientific stack and the standard library"
 
 
+def loaded_and_stored(code):
+    """The names that code takes from elsewhere, and those that it defines, on the level of the module or anywhere."""
+    tree = ast.parse(code)
+    names = {node for node in ast.walk(tree) if isinstance(node, ast.Name)}
+    loaded = {node.id for node in names if isinstance(node.ctx, ast.Load)}
+    stored = {node.id for node in names if isinstance(node.ctx, ast.Store)}
+    for node in ast.walk(tree):
+        if isinstance(node, ast.FunctionDef | ast.ClassDef):
+            stored.add(node.name)
+        elif isinstance(node, ast.Import | ast.ImportFrom):
+            stored |= {(name.asname or name.name).partition(".")[0] for name in node.names}
+        elif isinstance(node, ast.arg):
+            stored.add(node.arg)
+        elif isinstance(node, ast.ExceptHandler):
+            stored.add(node.name)
+    return loaded, stored
+
+
+def names_stand_before_their_use(nb):
+    known = set(dir(builtins))
+    for k, cell in code_cells(nb):
+        loaded, stored = loaded_and_stored(cell.source)
+        known |= stored
+        for name in sorted(loaded - known):
+            yield f"cell {k} needs {name}, which no cell has defined so far, be it in a function that is called later"
+
+
 RULES = [
     begins_with_its_title,
     outputs_are_clean,
@@ -166,6 +194,7 @@ RULES = [
     every_cell_is_compared,
     cells_are_short,
     code_is_plain_python_on_the_usual_libraries,
+    names_stand_before_their_use,
 ]
 NOTEBOOKS = [pytest.param(path, id=path.stem) for path in notebooks()]
 
@@ -251,6 +280,7 @@ LONG = "\n".join(f"x = {k}" for k in range(21))
         (code_is_plain_python_on_the_usual_libraries, cell("!ls")),
         (code_is_plain_python_on_the_usual_libraries, cell("import torch")),
         (code_is_plain_python_on_the_usual_libraries, cell("from .helpers import plot")),
+        (names_stand_before_their_use, cell("def f(x):\n    return slope(x)")),
     ],
 )
 def test_each_rule_sees_its_fault(rule, faulty):
@@ -270,7 +300,8 @@ def test_each_rule_sees_its_fault(rule, faulty):
     ],
 )
 def test_no_rule_objects_to_what_is_right(sound):
-    nb = new_notebook(cells=[new_markdown_cell("(chapter)=\n# A chapter"), sound])
+    names = cell("import matplotlib.pyplot as plt\nfig, ax = plt.subplots()\nx = 1")
+    nb = new_notebook(cells=[new_markdown_cell("(chapter)=\n# A chapter"), names, sound])
     assert [fault for rule in RULES for fault in rule(nb)] == []
 
 

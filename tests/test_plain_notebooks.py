@@ -3,7 +3,6 @@
 A small book holds each kind of thing that has to become Markdown; those marked `site` read the built book.
 """
 
-import ast
 import builtins
 import json
 import os
@@ -18,6 +17,8 @@ import nbformat
 import pytest
 from bs4 import BeautifulSoup
 from nbclient import NotebookClient
+
+from tests.test_notebooks import loaded_and_stored
 
 ROOT = Path(__file__).resolve().parents[1]
 sys.path[:0] = [str(ROOT / "_ext"), str(ROOT / "tools")]
@@ -498,24 +499,6 @@ def test_each_notebook_leads_to_the_next(book):
     for page, after in zip(pages[:-1], pages[1:], strict=True):
         (link,) = re.findall(r"^\*\*Next:\*\* \[.*\]\((.*)\)$", prose(book[page]), re.M)
         assert os.path.normpath(os.path.join(os.path.dirname(page), link)) == f"{after}.ipynb"
-
-
-def loaded_and_stored(code):
-    """The names that code takes from elsewhere, and those that it defines, on the level of the module or anywhere."""
-    tree = ast.parse(code)
-    names = {node for node in ast.walk(tree) if isinstance(node, ast.Name)}
-    loaded = {node.id for node in names if isinstance(node.ctx, ast.Load)}
-    stored = {node.id for node in names if isinstance(node.ctx, ast.Store)}
-    for node in ast.walk(tree):
-        if isinstance(node, ast.FunctionDef | ast.ClassDef):
-            stored.add(node.name)
-        elif isinstance(node, ast.Import | ast.ImportFrom):
-            stored |= {(name.asname or name.name).partition(".")[0] for name in node.names}
-        elif isinstance(node, ast.arg):
-            stored.add(node.arg)
-        elif isinstance(node, ast.ExceptHandler):
-            stored.add(node.name)
-    return loaded, stored
 
 
 @pytest.mark.site
