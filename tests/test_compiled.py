@@ -229,13 +229,13 @@ def both(name, *arguments):
 
 
 rng = np.random.default_rng(3)
-M, N, ROW = (lambda: rng.uniform(0.1, 0.9, (4, 7))), (lambda: rng.normal(size=30)), rng.normal(size=4)
+M, N, ROW = (lambda: rng.uniform(0.1, 0.9, (4, 7))), (lambda: rng.normal(size=30)), rng.normal(size=7)
 LASSO = coding(3, 5, 8, 2)
 LOOPS = {
-    "_negative": [(M(), rng.normal(size=(4, 1)), 0.5)],
+    "_negative": [(M(), rng.normal(size=(7, 1)), 0.5)],
     "_pair": [(M(), M())],
     "_sums": [(M(), M())],
-    "_output": [(M(), M(), M(), True), (M(), M(), M(), False)],
+    "_output": [(M(), M(), True), (M(), M(), False)],
     "_hidden": [(M(), ROW, M(), M(), ROW.copy())],
     "_move": [(N(), N(), N(), N() ** 2, N(), N(), N(), 0.9, 0.99, 0.1, 0.01, 0.01, 1e-8)],
     "_descend": [(*LASSO, LASSO[1] @ LASSO[1].T, LASSO[0] @ LASSO[1].T, 0.3, 1e-9, 50, np.zeros((3, 8)))],
