@@ -25,10 +25,19 @@ def canvas(ax):
 def test_mosaic_places_every_image_read_like_text():
     X = np.arange(5 * 6, dtype=float).reshape(5, 6)
     drawn = canvas(plots.mosaic(X, (2, 3), columns=3))
-    assert drawn.shape == (2 + 1 + 2, 3 + 1 + 3 + 1 + 3)
-    assert np.array_equal(drawn[:2, 4:7].ravel(), X[1])
-    assert np.array_equal(drawn[3:, :3].ravel(), X[3])
-    assert np.isnan(drawn[2]).all() and np.isnan(drawn[3:, 8:]).all()
+    assert drawn.shape == (1 + 2 + 1 + 2 + 1, 1 + 3 + 1 + 3 + 1 + 3 + 1)
+    assert np.array_equal(drawn[1:3, 5:8].ravel(), X[1])
+    assert np.array_equal(drawn[4:6, 1:4].ravel(), X[3])
+    assert np.isnan(drawn[[0, 3, 6]]).all() and np.isnan(drawn[3:, 9:]).all() and np.isnan(drawn[:, [0, 4, 12]]).all()
+
+
+def test_what_lies_between_the_images_looks_like_no_pixel_on_a_light_page_or_a_dark_one():
+    X = np.array([[0.0, 1], [1, 0]])
+    image = plots.mosaic(X, (1, 2)).images[0]
+    *color, alpha = image.to_rgba(image.get_array())[0, 0]
+    for page in (1, 0.1):
+        seen = alpha * np.array(color) + (1 - alpha) * page
+        assert np.ptp(seen) > 0.1  # no gray
 
 
 @pytest.mark.parametrize(("scale", "limits"), [("shared", (-3, 8)), ("unit", (0, 1)), ("each", (-1, 1))])
@@ -37,7 +46,7 @@ def test_mosaic_scales(scale, limits):
     ax = plots.mosaic(X, scale=scale)
     assert ax.images[0].get_clim() == limits
     if scale == "each":  # zero stays zero, the largest magnitude becomes one
-        assert np.array_equal(canvas(ax)[:2, 3:], np.array([[-1, 0], [0, 1 / 3]]))
+        assert np.array_equal(canvas(ax)[1:3, 4:6], np.array([[-1, 0], [0, 1 / 3]]))
 
 
 def test_filters_of_zeros_are_gray_and_not_a_division_by_zero():

@@ -3,7 +3,7 @@
     python tools/draw_cover.py
 
 The filters are the pixels in the stored output of the cell named `fig-filters` of the chapter on natural images,
-enlarged; what is between them is transparent. A test compares the two. The cat is redrawn by a network of one hundred
+enlarged. A test compares the two. The cat is redrawn by a network of one hundred
 hidden units, trained here as that chapter trains it: at each place the one filter that fits best is painted, as
 strongly as it fits.
 """

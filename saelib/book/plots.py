@@ -8,6 +8,7 @@ import numpy as np
 from .._checks import as_matrix, one_of
 
 BLUE, ORANGE, GREEN, PURPLE, OCHRE, SKY = "#0072B2", "#D55E00", "#009E73", "#AA4499", "#8C6D00", "#56B4E9"
+GAP = 0.3, 0.5, 0.7, 0.3  # neither a white pixel nor a black one looks like it, on a light page or a dark one
 PRINT = "dict(bbox_inches=None, metadata=dict(Date=None))"  # IPython would look for a variable between braces
 MOST_PIXELS = 256  # of a side: fewer are stored as they are
 
@@ -28,7 +29,7 @@ def use_style():
 
 
 def mosaic(X, shape=None, *, columns=None, scale="shared", ax=None):
-    """Draw each row of ``X`` as a small image, in a grid read like text.
+    """Draw each row of ``X`` as a small image, in a grid read like text; what lies between them is blue.
 
     Parameters
     ----------
@@ -51,6 +52,8 @@ def mosaic(X, shape=None, *, columns=None, scale="shared", ax=None):
     ValueError
         If the rows are not images of the given shape.
     """
+    import matplotlib.pyplot as plt
+
     X, one_scale = as_matrix(X), one_of(scale, "scale", ("shared", "each", "unit"))
     k, n = X.shape
     height, width = shape or (round(n**0.5),) * 2
@@ -64,12 +67,14 @@ def mosaic(X, shape=None, *, columns=None, scale="shared", ax=None):
     low, high = {"shared": (X.min(), X.max()), "each": (-1, 1), "unit": (0, 1)}[one_scale]
     rows = -(-k // columns)
     gap = max(1, round(height / 12))
+    edge = gap if k > 1 else 0
     canvas = np.full((rows * (height + gap) - gap, columns * (width + gap) - gap), np.nan)
+    canvas = np.pad(canvas, edge, constant_values=np.nan)
     for i, image in enumerate(X.reshape(k, height, width)):
-        top, left = i // columns * (height + gap), i % columns * (width + gap)
+        top, left = edge + i // columns * (height + gap), edge + i % columns * (width + gap)
         canvas[top : top + height, left : left + width] = image
     ax = _bare(ax)
-    ax.imshow(canvas, cmap="gray", vmin=low, vmax=high)  # the gaps are not a number and stay white
+    ax.imshow(canvas, cmap=plt.get_cmap("gray").with_extremes(bad=GAP), vmin=low, vmax=high)  # gaps are not a number
     return ax
 
 
