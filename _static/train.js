@@ -117,17 +117,19 @@
     return Float64Array.from(atob(bytes), (c) => c.charCodeAt(0) * scale);
   }
 
-  // Each unit's weights as a square of gray pixels, without their mean, from its own darkest to its lightest.
+  // Each unit's weights as a square of gray pixels, without their mean, from its own darkest to its lightest. What is
+  // between the squares has the color that it has in the book's other figures (GAP in saelib/book/plots.py).
   function draw(canvas, theta, n) {
-    const side = Math.sqrt(n), across = Math.sqrt(HIDDEN), size = across * (side + 1) - 1;
+    const side = Math.sqrt(n), across = Math.sqrt(HIDDEN), size = across * (side + 1) + 1;
     canvas.width = canvas.height = size;
     const context = canvas.getContext("2d"), image = context.createImageData(size, size);
+    for (let pixel = 0; pixel < image.data.length; pixel += 4) image.data.set([77, 128, 179, 77], pixel);
     for (let j = 0; j < HIDDEN; j++) {
       const w = theta.subarray(j * n, (j + 1) * n), mean = w.reduce((a, b) => a + b) / n;
       const most = Math.max(...w.map((v) => Math.abs(v - mean))) || 1;
       for (let k = 0; k < n; k++) {
-        const row = Math.floor(j / across) * (side + 1) + Math.floor(k / side);
-        const pixel = 4 * (row * size + (j % across) * (side + 1) + k % side);
+        const row = 1 + Math.floor(j / across) * (side + 1) + Math.floor(k / side);
+        const pixel = 4 * (row * size + 1 + (j % across) * (side + 1) + k % side);
         image.data.fill(127.5 * (1 + (w[k] - mean) / most), pixel, pixel + 3);
         image.data[pixel + 3] = 255;
       }

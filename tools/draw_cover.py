@@ -37,11 +37,10 @@ def edges():
 
 
 def enlarged(png, times=SIDE):
-    """Return a PNG with a square of pixels for each pixel, and a margin as wide as a pixel."""
-    from PIL import Image, ImageOps
+    """Return a PNG with a square of pixels for each pixel."""
+    from PIL import Image
 
     picture, content = Image.open(io.BytesIO(png)).convert("RGBA"), io.BytesIO()
-    picture = ImageOps.expand(picture, 1, (255, 255, 255, 0))
     picture.resize((times * picture.width, times * picture.height), Image.NEAREST).save(content, "PNG", optimize=True)
     return content.getvalue()
 
