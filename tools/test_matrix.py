@@ -36,7 +36,7 @@ PINNED = (ROOT / "requirements.txt").read_text()
 UNPINNED = ("numpy", "scipy", "scikit-learn", "matplotlib", "pandas")
 NEWEST = re.sub(rf"^({'|'.join(UNPINNED)})==.*$", r"\1", PINNED, flags=re.M)
 LEFT_OUT = "figures left out"  # as tests/nbval_tolerance.py reports it
-PYTHONS = ("python3.11", "python3.12", "python3.13")
+PYTHONS = ("python3.11", "python3.12", "python3.13", "python3.14")
 # What those install who use the library elsewhere, each package in the lowest version that pyproject.toml allows.
 LOWEST = re.sub(">=([0-9.]+).*", r"==\1", "\n".join((*DEPENDENCIES, *EXTRAS))) + "\n"
 # These tests need what builds the book, too.
