@@ -36,12 +36,12 @@ class Fast(sigmoid.Fast):
     """
 
     def work(self, rows):
-        return super().work(rows)._replace(delta2=np.empty((rows, len(self.W1)), self.W1.dtype))
+        work = super().work(rows)
+        return work._replace(delta2=work.delta2.reshape(rows, -1))
 
     def codes(self, X):
-        """Return memory for f(z), with a last column of ones, and for f(-z) of the rows ``X``."""
-        rows, s2 = len(X), len(self.W1)
-        return sigmoid.Block(np.ones((rows, s2 + 1), X.dtype), np.empty((rows, s2), X.dtype))
+        """Return memory for f(z), with a last column of ones, and for f(-z), a row for each of ``X``."""
+        return sigmoid.Block(*(part.reshape(len(X), -1) for part in super().codes(X)))
 
     def encode(self, X, codes=None):
         if codes is None:

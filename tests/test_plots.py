@@ -1,5 +1,8 @@
 """The figures: what is drawn is what was given, and what cannot be drawn is refused."""
 
+import re
+from pathlib import Path
+
 import matplotlib
 
 matplotlib.use("Agg")
@@ -38,6 +41,12 @@ def test_what_lies_between_the_images_looks_like_no_pixel_on_a_light_page_or_a_d
     for page in (1, 0.1):
         seen = alpha * np.array(color) + (1 - alpha) * page
         assert np.ptp(seen) > 0.1  # no gray
+
+
+def test_the_network_that_trains_on_the_page_has_the_same_color_between_its_squares():
+    script = (Path(__file__).parents[1] / "_static" / "train.js").read_text(encoding="utf-8")
+    (color,) = re.findall(r"image\.data\.set\(\[(.*?)\], pixel\)", script)
+    assert np.allclose([int(part) for part in color.split(",")], 255 * np.array(plots.GAP), atol=0.51)
 
 
 @pytest.mark.parametrize(("scale", "limits"), [("shared", (-3, 8)), ("unit", (0, 1)), ("each", (-1, 1))])

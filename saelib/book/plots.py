@@ -67,9 +67,8 @@ def mosaic(X, shape=None, *, columns=None, scale="shared", ax=None):
     low, high = {"shared": (X.min(), X.max()), "each": (-1, 1), "unit": (0, 1)}[one_scale]
     rows = -(-k // columns)
     gap = max(1, round(height / 12))
-    edge = gap if k > 1 else 0
-    canvas = np.full((rows * (height + gap) - gap, columns * (width + gap) - gap), np.nan)
-    canvas = np.pad(canvas, edge, constant_values=np.nan)
+    edge = gap if k > 1 else 0  # one image needs no frame
+    canvas = np.full((rows * (height + gap) - gap + 2 * edge, columns * (width + gap) - gap + 2 * edge), np.nan)
     for i, image in enumerate(X.reshape(k, height, width)):
         top, left = edge + i // columns * (height + gap), edge + i % columns * (width + gap)
         canvas[top : top + height, left : left + width] = image
